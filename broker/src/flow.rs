@@ -1,0 +1,89 @@
+//! The handle of a queue's consumer.
+//! Does not keep messages: what the consumer has is known to the queue.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use crate::errors::BindError;
+use crate::message::Delivery;
+use crate::shared::Shared;
+use crate::state::Taken;
+
+/// The one binding of a queue. Dropping it gives everything unacknowledged back.
+pub struct Flow {
+    shared: Arc<Shared>,
+    queue: u16,
+}
+
+// === impl Flow ===
+
+impl Flow {
+    pub(crate) fn new(shared: Arc<Shared>, queue: u16) -> Self {
+        Self { shared, queue }
+    }
+
+    /// Waits until at least one message can be delivered (the window is free), then returns up to `max`, oldest first.
+    /// `Err` when the broker is closed. May be dropped while it waits without losing a message.
+    pub async fn next_batch(&mut self, max: usize) -> Result<Vec<Delivery>, BindError> {
+        poll_fn(|context| self.poll_batch(max, context)).await
+    }
+
+    fn poll_batch(&self, max: usize, context: &mut Context<'_>) -> Poll<Result<Vec<Delivery>, BindError>> {
+        let now_ms = self.shared.clock.now_ms();
+        let mut state = self.shared.state();
+        if state.closed {
+            return Poll::Ready(Err(BindError::Closed));
+        }
+        let taken = state.take(self.queue, max, now_ms, context.waker());
+        drop(state);
+        match taken {
+            Taken::Messages(messages) => {
+                // The position is written with the next commit, so that a restart knows what had been delivered.
+                self.shared.mark_dirty();
+                Poll::Ready(Ok(messages))
+            }
+            Taken::Nothing => Poll::Pending,
+            Taken::OnDisk => {
+                self.shared.inbox.ring();
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Acknowledges, in any order; what this flow does not have is ignored. Durable with a later commit: an
+    /// acknowledgement that is lost in a crash means that the message comes again.
+    pub fn acknowledge(&self, ids: &[u64]) {
+        let waker = {
+            let mut state = self.shared.state();
+            state.acknowledge(self.queue, ids);
+            state.queues[self.queue as usize].take_waker()
+        };
+        self.shared.mark_dirty();
+        waker.into_iter().for_each(std::task::Waker::wake);
+    }
+
+    /// Refuses messages: each counts against the queue's redelivery limit and comes again in its old place, or goes to
+    /// the dead-message queue.
+    pub fn reject(&self, ids: &[u64]) {
+        let waker = {
+            let mut state = self.shared.state();
+            state.reject(self.queue, ids);
+            state.queues[self.queue as usize].take_waker()
+        };
+        self.shared.mark_dirty();
+        waker.into_iter().for_each(std::task::Waker::wake);
+    }
+
+    /// Messages that this flow has and has not acknowledged.
+    pub fn unacknowledged(&self) -> usize {
+        self.shared.state().queues[self.queue as usize].unacked as usize
+    }
+}
+
+impl Drop for Flow {
+    fn drop(&mut self) {
+        self.shared.state().unbind(self.queue);
+        self.shared.mark_dirty();
+    }
+}
