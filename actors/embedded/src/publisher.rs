@@ -1,0 +1,152 @@
+//! The actor through which everything reaches the embedded broker.
+//! Adds no queue of its own: a message is with the broker or refused, and the answer is the broker's word.
+
+use std::cell::Cell;
+use std::future::ready;
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix::{Actor, AsyncContext, Handler, ResponseFuture};
+use tillstream_broker::{Broker, OutboundMessage, PublishError as BrokerError};
+use tillstream_messages::{HealthBoard, Leg, LegState, PublishError, PublishMessage};
+use tillstream_supervision::{SupervisedContext, supervised};
+use tokio::time::Instant;
+use tracing::{error, info};
+
+use crate::metrics::{BROKER_CONNECTED, PUBLISH_DURATION, PUBLISH_IN_FLIGHT};
+use crate::settings::Backend;
+
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// A broker that answers nothing for this long is in trouble, even if it does not say so.
+const SILENCE: Duration = Duration::from_secs(2);
+
+/// Publishes on the embedded broker.
+pub struct EmbeddedPublisher {
+    /// The broker.
+    broker: Broker,
+    /// How many publishes may wait for the broker's word.
+    window: usize,
+    /// How many do.
+    waiting: Rc<Line>,
+    /// Where the publish leg is reported.
+    health: HealthBoard,
+    /// What was last reported; `None` before the first look.
+    reported: Option<LegState>,
+}
+
+/// All publishes under way.
+struct Line {
+    length: Cell<usize>,
+    /// When the broker last answered one, or the first of them joined.
+    moved: Cell<Instant>,
+}
+
+/// One publish under way.
+struct Waiting {
+    since: Instant,
+    line: Rc<Line>,
+}
+
+// === impl EmbeddedPublisher ===
+
+impl EmbeddedPublisher {
+    /// A publisher that lets `window` messages wait at once.
+    pub fn new(broker: Broker, window: usize, health: HealthBoard) -> Self {
+        Self { broker, window, waiting: Rc::new(Line::empty()), health, reported: None }
+    }
+
+    fn look(&mut self) {
+        let trouble = self.broker.trouble().or_else(|| self.waiting.silence());
+        let state = trouble.map_or(LegState::Up, LegState::Down);
+        if self.reported.as_ref() == Some(&state) {
+            return;
+        }
+        match &state {
+            LegState::Up => info!("the broker takes messages"),
+            LegState::Down(reason) => error!(%reason, "the broker takes no messages"),
+        }
+        let connected = BROKER_CONNECTED.with_label_values(&[Backend::Embedded.as_str()]);
+        connected.set(i64::from(state == LegState::Up));
+        self.health.set(Leg::Publish, state.clone());
+        self.reported = Some(state);
+    }
+}
+
+supervised!(EmbeddedPublisher);
+
+impl Actor for EmbeddedPublisher {
+    type Context = SupervisedContext<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.look();
+        ctx.run_interval(LOOK_EVERY, |publisher, _| publisher.look());
+    }
+}
+
+impl Handler<PublishMessage> for EmbeddedPublisher {
+    type Result = ResponseFuture<Result<(), PublishError>>;
+
+    fn handle(&mut self, order: PublishMessage, _: &mut Self::Context) -> Self::Result {
+        if self.waiting.length.get() >= self.window {
+            return Box::pin(ready(Err(PublishError::Overloaded)));
+        }
+        let waiting = Waiting::start(&self.waiting);
+        let PublishMessage { topic, message_id, payload, partition_key: _ } = order;
+        let word = self.broker.publish(OutboundMessage { topic, message_id, payload });
+        Box::pin(async move {
+            let answer = word.await.map_err(refusal);
+            drop(waiting);
+            answer
+        })
+    }
+}
+
+/// The same refusal in the words that all backends share.
+fn refusal(error: BrokerError) -> PublishError {
+    match error {
+        BrokerError::Closed => PublishError::Down("the embedded broker is closed".to_owned()),
+        BrokerError::Overloaded => PublishError::Overloaded,
+        BrokerError::Refused { queue, reason } => PublishError::Refused { queue, reason },
+        // Topics are built by the domain; one that the broker cannot read is one that no queue takes.
+        BrokerError::NoSubscriber(topic) | BrokerError::InvalidTopic(topic) => PublishError::NoSubscriber(topic),
+        BrokerError::Storage(reason) => PublishError::Storage(reason),
+        BrokerError::TooLarge => PublishError::TooLarge,
+    }
+}
+
+// === impl Line ===
+
+impl Line {
+    fn empty() -> Self {
+        Self { length: Cell::new(0), moved: Cell::new(Instant::now()) }
+    }
+
+    /// Says so when publishes wait and none has been answered for too long.
+    fn silence(&self) -> Option<String> {
+        let silent = self.length.get() > 0 && self.moved.get().elapsed() >= SILENCE;
+        silent.then(|| format!("the broker has answered no publish for {} s", SILENCE.as_secs()))
+    }
+}
+
+// === impl Waiting ===
+
+impl Waiting {
+    fn start(line: &Rc<Line>) -> Self {
+        let since = Instant::now();
+        if line.length.replace(line.length.get() + 1) == 0 {
+            line.moved.set(since);
+        }
+        PUBLISH_IN_FLIGHT.inc();
+        Self { since, line: Rc::clone(line) }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        self.line.length.set(self.line.length.get() - 1);
+        self.line.moved.set(now);
+        PUBLISH_IN_FLIGHT.dec();
+        PUBLISH_DURATION.observe((now - self.since).as_secs_f64());
+    }
+}

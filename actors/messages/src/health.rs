@@ -1,0 +1,70 @@
+//! The board on which rooms publish whether their leg stands, for readiness and `/health`.
+//! Holds no history and decides nothing; who needs which leg is decided where roles are known.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Something that a role needs from the outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Leg {
+    /// The session can publish.
+    Publish,
+    /// Aggregation's flow is bound.
+    ConsumeSales,
+    /// Reporting's flows are bound.
+    ConsumeReports,
+    /// The ledger's flow is bound.
+    ConsumeLedger,
+    /// Secrets were read and are young enough.
+    Secrets,
+    /// Aggregation's state store takes writes.
+    WindowState,
+    /// Reporting's store takes writes.
+    ReportingState,
+    /// The wall clock agrees with the tills.
+    Clock,
+}
+
+impl Leg {
+    /// Its name in health documents.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Publish => "publish",
+            Self::ConsumeSales => "consume_sales",
+            Self::ConsumeReports => "consume_reports",
+            Self::ConsumeLedger => "consume_ledger",
+            Self::Secrets => "secrets",
+            Self::WindowState => "window_state",
+            Self::ReportingState => "reporting_state",
+            Self::Clock => "clock",
+        }
+    }
+}
+
+/// Whether a leg stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LegState {
+    /// It works.
+    Up,
+    /// It does not; the text says why and what to do.
+    Down(String),
+}
+
+/// Shared by all rooms of one process; a leg that nobody has reported is down.
+#[derive(Debug, Clone, Default)]
+pub struct HealthBoard {
+    legs: Arc<Mutex<BTreeMap<Leg, LegState>>>,
+}
+
+impl HealthBoard {
+    /// Publishes the state of one leg.
+    pub fn set(&self, leg: Leg, state: LegState) {
+        self.legs.lock().unwrap_or_else(PoisonError::into_inner).insert(leg, state);
+    }
+
+    /// The last published state; down with a reason when none was.
+    pub fn get(&self, leg: Leg) -> LegState {
+        let legs = self.legs.lock().unwrap_or_else(PoisonError::into_inner);
+        legs.get(&leg).cloned().unwrap_or_else(|| LegState::Down("not started yet".to_owned()))
+    }
+}

@@ -1,0 +1,20 @@
+//! What crosses rooms: orders (`PublishMessage`), facts in the past tense (`SecretsChanged`) and their errors.
+//! Knows no actor; a message that only one room uses lives in that room.
+
+mod clock;
+mod flow;
+mod health;
+mod publish;
+mod reporting;
+mod secrets;
+mod validate;
+
+pub use clock::WallClock;
+pub use flow::{
+    AcknowledgeDeliveries, DeliveryTag, FlowBound, FlowLost, InboundMessage, MessagesDelivered, RebindFlow,
+};
+pub use health::{HealthBoard, Leg, LegState};
+pub use publish::{PublishError, PublishMessage};
+pub use reporting::{LedgerReport, QueryError, QueryLedger, QueryTurnover, StoreLedger, TurnoverRow};
+pub use secrets::{SecretEntry, SecretTree, SecretsChanged};
+pub use validate::{AggregateRefused, Outcome, PublishAggregate, SaleAccepted, SaleRefused, ValidateSale};

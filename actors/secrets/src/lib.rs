@@ -1,0 +1,18 @@
+//! The local secret tree: a TOML file with one table per path, made on first start and watched for changes.
+//! Does not know who uses a secret and never prints one: errors name files, lines, paths and keys.
+
+mod actor;
+mod defaults;
+mod document;
+mod error;
+mod file;
+mod last_good;
+mod metrics;
+mod settings;
+mod watch;
+
+pub use actor::LocalSecrets;
+pub use error::SecretsError;
+pub use file::load_or_create;
+pub use last_good::LastGood;
+pub use settings::{SecretsSettings, Source};

@@ -1,0 +1,172 @@
+//! One validator: a body in, the broker's word out.
+//! Holds nothing between two bodies but its rules and topics, so a restart costs the sale in hand and nothing else.
+
+use std::future::{Future, ready};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, Handler, ResponseFuture};
+use bytes::Bytes;
+use tillstream_domain::{AggregatedEvent, Checked, RuleError, Rules, TopicPrefix, Topics};
+use tillstream_messages::{
+    AggregateRefused, Outcome, PublishAggregate, PublishError, PublishMessage, SaleAccepted, SaleRefused,
+    SecretsChanged, ValidateSale, WallClock,
+};
+use tillstream_supervision::{AskError, Port, SupervisedContext, supervised};
+use tracing::{error, info};
+
+use crate::events::{AggregateRejected, BodyRejected, PublishFailed, TransactionPublished};
+use crate::pool::{PoolMemory, ValidatorWiring};
+use crate::settings::ValidatorSettings;
+
+/// Checks, corrects, stamps and publishes.
+pub(crate) struct Validator {
+    /// What a transaction may say.
+    rules: Rules,
+    /// Whether a sale's topic names customer and total.
+    personal_data: bool,
+    /// Where messages go.
+    topics: Topics,
+    /// Stamps `accepted_at`.
+    clock: WallClock,
+    /// To the broker.
+    publisher: Port<PublishMessage>,
+    /// How long to wait for the broker's word.
+    publish_timeout: Duration,
+    /// What the pool knows beyond one incarnation.
+    memory: Arc<PoolMemory>,
+}
+
+// === impl Validator ===
+
+impl Validator {
+    /// A validator that publishes below the pool's newest prefix.
+    pub(crate) fn new(settings: &ValidatorSettings, wiring: &ValidatorWiring, memory: Arc<PoolMemory>) -> Self {
+        let personal_data = settings.topics.personal_data;
+        Self {
+            rules: settings.rules.rules(),
+            personal_data,
+            topics: Topics::new(memory.prefix(), personal_data),
+            clock: wiring.clock.clone(),
+            publisher: wiring.publisher.clone(),
+            publish_timeout: settings.validation.publish_timeout,
+            memory,
+        }
+    }
+
+    /// The message to publish and what to answer once it is.
+    fn prepare(&self, body: &[u8]) -> Result<(PublishMessage, Checked), SaleRefused> {
+        let now = self.clock.now();
+        let checked = self.rules.check(body, now).map_err(|errors| self.refuse(body, errors))?;
+        self.memory.clock.agree();
+        let transaction = &checked.transaction;
+        let message = PublishMessage {
+            topic: self.topics.transaction(transaction),
+            message_id: transaction.transaction_id.uuid(),
+            payload: transaction.to_payload(now).into(),
+            partition_key: transaction.store_id.number(),
+        };
+        Ok((message, checked))
+    }
+
+    /// The till's fault, unless most tills say that it is ours.
+    fn refuse(&self, body: &[u8], errors: Vec<RuleError>) -> SaleRefused {
+        if !RuleError::only_in_future(&errors) {
+            self.memory.clock.agree();
+        } else if self.memory.clock.disagree(self.rules.till_of(body)) {
+            return SaleRefused::ClockSuspect;
+        }
+        BodyRejected { errors: &errors }.emit();
+        SaleRefused::Invalid(errors)
+    }
+
+    fn publish(&self, message: PublishMessage) -> impl Future<Output = Result<(), PublishError>> + use<> {
+        let word = self.publisher.ask(message, self.publish_timeout);
+        async move { word.await.unwrap_or_else(|reason| Err(unanswered(reason))) }
+    }
+
+    fn use_prefix(&mut self, text: &str) {
+        match text.parse::<TopicPrefix>() {
+            Err(reason) => error!(%reason, "the new topic prefix cannot be used, keeping the old one"),
+            Ok(prefix) if prefix == self.memory.prefix() => self.topics = Topics::new(prefix, self.personal_data),
+            Ok(prefix) => {
+                info!(prefix = prefix.as_str(), "publishing below another topic prefix");
+                self.memory.set_prefix(prefix.clone());
+                self.topics = Topics::new(prefix, self.personal_data);
+            }
+        }
+    }
+}
+
+supervised!(Validator);
+
+impl Actor for Validator {
+    type Context = SupervisedContext<Self>;
+}
+
+impl Handler<ValidateSale> for Validator {
+    type Result = ResponseFuture<Result<SaleAccepted, SaleRefused>>;
+
+    fn handle(&mut self, order: ValidateSale, _: &mut Self::Context) -> Self::Result {
+        let (message, checked) = match self.prepare(&order.body) {
+            Ok(prepared) => prepared,
+            Err(refused) => return Box::pin(ready(Err(refused))),
+        };
+        let published = self.publish(message);
+        Box::pin(async move {
+            let store = checked.transaction.store_id;
+            published.await.inspect_err(|reason| PublishFailed { store, reason }.emit())?;
+            TransactionPublished { checked: &checked }.emit();
+            Ok(accepted(checked))
+        })
+    }
+}
+
+impl Handler<PublishAggregate> for Validator {
+    type Result = ResponseFuture<Result<(), AggregateRefused>>;
+
+    fn handle(&mut self, order: PublishAggregate, _: &mut Self::Context) -> Self::Result {
+        let PublishAggregate { event } = order;
+        let store = event.store_id;
+        let payload = event.to_json();
+        // What is read back from the document is what any consumer will read.
+        if let Err(errors) = AggregatedEvent::from_json(&payload) {
+            AggregateRejected { store, errors: &errors }.emit();
+            return Box::pin(ready(Err(AggregateRefused::Invalid(errors))));
+        }
+        let published = self.publish(PublishMessage {
+            topic: self.topics.aggregation(&event),
+            message_id: event.event_id,
+            payload: Bytes::from(payload),
+            partition_key: store.number(),
+        });
+        Box::pin(async move {
+            published.await.inspect_err(|reason| PublishFailed { store, reason }.emit())?;
+            Ok(())
+        })
+    }
+}
+
+impl Handler<SecretsChanged> for Validator {
+    type Result = ();
+
+    fn handle(&mut self, fact: SecretsChanged, _: &mut Self::Context) {
+        if let Some(prefix) = fact.tree.expose("message-broker/config", "pos_topic_prefix") {
+            self.use_prefix(prefix);
+        }
+    }
+}
+
+fn accepted(checked: Checked) -> SaleAccepted {
+    let Checked { transaction, corrections } = checked;
+    let outcome = if transaction.is_paid() { Outcome::Paid } else { Outcome::PaymentFailed };
+    SaleAccepted { transaction_id: transaction.transaction_id, outcome, corrections }
+}
+
+/// Whatever became of the question: the till tries again with the same id.
+fn unanswered(reason: AskError) -> PublishError {
+    match reason {
+        AskError::Full => PublishError::Overloaded,
+        _ => PublishError::Down(reason.to_string()),
+    }
+}

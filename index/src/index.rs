@@ -1,0 +1,123 @@
+//! The index itself: generations of ids in keyspaces of the caller's database.
+//! Does not commit and does not sync; the caller's batch does both, or neither.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, Slice};
+use uuid::Uuid;
+
+use crate::generation::{Calendar, keyspace_name, number_of};
+
+/// Why the index could not answer or change.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// The storage below fails; what it says is for an operator.
+    #[error("the id index cannot be read or written: {0}")]
+    Storage(#[from] fjall::Error),
+}
+
+/// Clone + Send + Sync: clones see the same ids.
+#[derive(Clone)]
+pub struct IdIndex {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    database: Database,
+    name: String,
+    calendar: Calendar,
+    /// Newest first; the first one takes new ids.
+    generations: ArcSwap<Vec<Generation>>,
+}
+
+#[derive(Clone)]
+struct Generation {
+    number: u64,
+    ids: Keyspace,
+}
+
+impl IdIndex {
+    /// Opens the generations of index `name` inside `database`, and the one that takes ids now.
+    ///
+    /// # Errors
+    /// The storage fails.
+    pub fn open(database: &Database, name: &str, horizon: Duration, now_unix: u64) -> Result<Self, IndexError> {
+        let known = database.list_keyspace_names();
+        let numbers = known.iter().filter_map(|keyspace| number_of(name, keyspace));
+        let mut generations =
+            numbers.map(|number| open_generation(database, name, number)).collect::<Result<Vec<_>, _>>()?;
+        generations.sort_by_key(|generation| std::cmp::Reverse(generation.number));
+        let calendar = Calendar::new(horizon);
+        let generations = ArcSwap::from_pointee(generations);
+        let index = Self {
+            inner: Arc::new(Inner { database: database.clone(), name: name.to_owned(), calendar, generations }),
+        };
+        index.rotate(now_unix)?;
+        Ok(index)
+    }
+
+    /// The value that was put with this id, the newest if it was put more than once.
+    ///
+    /// # Errors
+    /// The storage fails.
+    pub fn get(&self, id: Uuid) -> Result<Option<Slice>, IndexError> {
+        for generation in self.inner.generations.load().iter() {
+            if let Some(value) = generation.ids.get(id.as_bytes())? {
+                return Ok(Some(value));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Adds to the caller's atomic batch; visible when the batch commits.
+    pub fn put(&self, batch: &mut OwnedWriteBatch, id: Uuid, value: &[u8]) {
+        let generations = self.inner.generations.load();
+        let newest = generations.first().expect("opening has made a generation and rotating keeps the newest");
+        batch.insert(&newest.ids, *id.as_bytes(), value);
+    }
+
+    /// Starts a new generation when due and drops those wholly older than the horizon. Called by the one writer, between
+    /// its batches, about once a minute. A clock that goes back changes nothing.
+    ///
+    /// # Errors
+    /// The storage fails; calling again later is enough.
+    pub fn rotate(&self, now_unix: u64) -> Result<(), IndexError> {
+        let current = self.inner.generations.load_full();
+        let due = self.inner.calendar.number_at(now_unix);
+        let starts = current.first().is_none_or(|newest| newest.number < due);
+        let (over, mut kept): (Vec<_>, Vec<_>) =
+            current.iter().cloned().partition(|generation| self.inner.calendar.is_over(generation.number, now_unix));
+        if !starts && over.is_empty() {
+            return Ok(());
+        }
+        if starts {
+            self.freeze(kept.first())?;
+            kept.insert(0, open_generation(&self.inner.database, &self.inner.name, due)?);
+        }
+        self.inner.generations.store(Arc::new(kept));
+        over.into_iter().try_for_each(|generation| self.drop_generation(generation))
+    }
+
+    /// A generation that takes no more ids leaves memory, and lets go of the journal that would rebuild it.
+    fn freeze(&self, newest: Option<&Generation>) -> Result<(), IndexError> {
+        let Some(generation) = newest else { return Ok(()) };
+        generation.ids.rotate_memtable()?;
+        Ok(())
+    }
+
+    fn drop_generation(&self, generation: Generation) -> Result<(), IndexError> {
+        tracing::info!(index.name = %self.inner.name, index.generation = generation.number, "forgetting ids older than the horizon");
+        self.inner.database.delete_keyspace(generation.ids)?;
+        Ok(())
+    }
+}
+
+fn open_generation(database: &Database, name: &str, number: u64) -> Result<Generation, IndexError> {
+    let ids = database.keyspace(&keyspace_name(name, number), KeyspaceCreateOptions::default)?;
+    Ok(Generation { number, ids })
+}
+
+#[cfg(test)]
+mod tests;
