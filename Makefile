@@ -1,0 +1,38 @@
+# Everything a newcomer needs, one command each. Needs a Rust toolchain; what else is missing is installed by the recipe.
+# A Debian or Ubuntu machine is assumed where packages are installed (as root, else with sudo).
+.DEFAULT_GOAL := help
+.PHONY: help run test bench soak fmt lint linker
+
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+help: ## Say what each command does
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+
+run: linker ## Build the service (optimised) and run all its roles on the embedded broker; prints the URLs
+	@echo "building; the first time takes some minutes"
+	cargo build --release --bin tillstream
+	cargo run --release --quiet --bin tillstream -- run
+
+test: linker ## Install what the tests need, run all checks and tests, print the time per stage
+	cargo xtask test
+
+bench: linker ## Measure throughput, latency, memory and recovery; prints markdown for docs/PERFORMANCE.md (about 15 minutes)
+	cargo xtask bench
+
+soak: linker ## The long runs: 100,000 sales replayed, many more property cases, libFuzzer (about an hour)
+	cargo xtask soak
+
+fmt: ## Format all sources
+	cargo fmt --all
+
+lint: linker ## Format check, fences, house style, clippy with warnings denied
+	cargo fmt --all --check
+	cargo xtask fences
+	cargo xtask style
+	cargo clippy --workspace --all-targets -- -D warnings
+
+# rustc links with `cc`; a fresh Debian has none.
+linker:
+	@command -v cc >/dev/null || { echo "installing a linker (gcc, libc6-dev)"; \
+	  $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends gcc libc6-dev; }
+	@command -v cargo >/dev/null || { echo "no cargo: install Rust from https://rustup.rs, then try again"; exit 1; }

@@ -1,0 +1,235 @@
+//! The one client that posts sales: it sends a body again, unchanged, until it knows what became of it.
+//! Does not read the answer's body; the status says everything that a till has to know.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, Response, StatusCode, Url, redirect};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::error::{ClientError, Unanswered};
+use crate::metrics::{self, Attempt};
+
+const PATH: [&str; 4] = ["api", "v1", "pos", "validate_transaction"];
+
+/// A till's user.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// Its name.
+    pub user: String,
+    /// Its password.
+    pub password: SecretString,
+}
+
+/// When a body is sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryRules {
+    /// An attempt without an answer after this long counts as cut.
+    pub request_timeout: Duration,
+    /// First pause where the service names none; doubles.
+    pub first_pause: Duration,
+    /// No pause is longer, whatever `Retry-After` says.
+    pub longest_pause: Duration,
+    /// Gives up after this long; `None` never does.
+    pub deadline: Option<Duration>,
+}
+
+/// The service's word on a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Posted {
+    /// The status that settles it: 200, or one that no repetition changes.
+    pub status: u16,
+    /// How often it was sent.
+    pub attempts: u32,
+    /// From the first attempt to the answer.
+    pub waited: Duration,
+}
+
+/// Posts sales. Clones share connections and credentials.
+#[derive(Debug, Clone)]
+pub struct PosClient {
+    http: Client,
+    url: Url,
+    rules: RetryRules,
+    authorization: Arc<RwLock<HeaderValue>>,
+}
+
+impl Default for RetryRules {
+    fn default() -> Self {
+        Self {
+            request_timeout: Duration::from_secs(10),
+            first_pause: Duration::from_millis(50),
+            longest_pause: Duration::from_secs(5),
+            deadline: None,
+        }
+    }
+}
+
+impl Posted {
+    /// Whether the service has it on disk.
+    pub const fn is_accepted(&self) -> bool {
+        self.status == 200
+    }
+}
+
+impl PosClient {
+    /// A client for the service at this base, with or without a path prefix.
+    ///
+    /// # Errors
+    /// The base or the credentials cannot be used.
+    pub fn new(base: &str, credentials: &Credentials, rules: RetryRules) -> Result<Self, ClientError> {
+        // A till stands beside its service: no proxy. A redirect would turn the POST into a GET.
+        let http = Client::builder()
+            .no_proxy()
+            .redirect(redirect::Policy::none())
+            .connect_timeout(rules.request_timeout)
+            .timeout(rules.request_timeout)
+            .build()?;
+        let authorization = Arc::new(RwLock::new(basic(credentials)?));
+        Ok(Self { http, url: endpoint(base)?, rules, authorization })
+    }
+
+    /// Uses other credentials from the next attempt on, also for bodies that are being retried.
+    ///
+    /// # Errors
+    /// They cannot stand in a header.
+    pub fn set_credentials(&self, credentials: &Credentials) -> Result<(), ClientError> {
+        *self.authorization.write().unwrap_or_else(PoisonError::into_inner) = basic(credentials)?;
+        Ok(())
+    }
+
+    /// Sends the body until the service's answer settles it. Overload (429), a server's trouble (5xx), a cut connection
+    /// and a timeout settle nothing: the same body goes out again, so that the same id does.
+    ///
+    /// # Errors
+    /// The deadline passed; the sale may or may not have been taken.
+    pub async fn post_until_known(&self, body: Bytes) -> Result<Posted, Unanswered> {
+        let started = Instant::now();
+        let give_up = self.rules.deadline.map(|deadline| started + deadline);
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let obstacle = match self.attempt(body.clone()).await {
+                Attempted::Settled(status) => {
+                    return Ok(Posted { status: status.as_u16(), attempts, waited: started.elapsed() });
+                }
+                Attempted::Unsettled(obstacle) => obstacle,
+            };
+            let pause = self.rules.pause(attempts, obstacle.retry_after);
+            if give_up.is_some_and(|at| Instant::now() + pause >= at) {
+                return Err(Unanswered { attempts, waited: started.elapsed(), last: obstacle.what });
+            }
+            sleep(pause).await;
+        }
+    }
+
+    async fn attempt(&self, body: Bytes) -> Attempted {
+        let started = Instant::now();
+        let authorization = self.authorization.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let request = self.http.post(self.url.clone()).header(CONTENT_TYPE, "application/json");
+        let sending = request.header(AUTHORIZATION, authorization).body(body).send();
+        let attempted = match timeout_at(started + self.rules.request_timeout, finish(sending)).await {
+            Ok(Ok((status, _))) if is_settled(status) => Attempted::Settled(status),
+            Ok(Ok((status, retry_after))) => {
+                Attempted::Unsettled(Obstacle { what: format!("status {status}"), retry_after })
+            }
+            Ok(Err(error)) => Attempted::Unsettled(Obstacle { what: innermost(&error), retry_after: None }),
+            Err(_) => Attempted::Unsettled(Obstacle { what: "timeout".to_owned(), retry_after: None }),
+        };
+        metrics::attempted(attempted.kind(), started.elapsed());
+        attempted
+    }
+}
+
+/// What one attempt met.
+enum Attempted {
+    Settled(StatusCode),
+    Unsettled(Obstacle),
+}
+
+/// Why an attempt settled nothing.
+struct Obstacle {
+    what: String,
+    retry_after: Option<Duration>,
+}
+
+impl Attempted {
+    const fn kind(&self) -> Attempt {
+        match self {
+            Self::Settled(StatusCode::OK) => Attempt::Success,
+            Self::Settled(_) => Attempt::HttpError,
+            Self::Unsettled(_) => Attempt::RequestError,
+        }
+    }
+}
+
+impl RetryRules {
+    /// Half of the pause is drawn, so that tills that were cut together do not come back together. `Retry-After: 0` is no leave to rush.
+    fn pause(&self, attempts: u32, retry_after: Option<Duration>) -> Duration {
+        let doubled = self.first_pause.saturating_mul(1 << attempts.saturating_sub(1).min(16));
+        let whole = retry_after.unwrap_or(doubled).max(self.first_pause).min(self.longest_pause);
+        let half = whole / 2;
+        half + half.mul_f64(fastrand::f64())
+    }
+}
+
+/// The body of the answer is read to its end so that the connection can be used again.
+async fn finish(
+    sending: impl Future<Output = reqwest::Result<Response>>,
+) -> reqwest::Result<(StatusCode, Option<Duration>)> {
+    let response = sending.await?;
+    let (status, pause) = (response.status(), retry_after(&response));
+    match response.bytes().await {
+        // A status that settles the sale holds even if the rest of the answer is cut.
+        Err(error) if !is_settled(status) => Err(error),
+        _ => Ok((status, pause)),
+    }
+}
+
+fn is_settled(status: StatusCode) -> bool {
+    !(status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::REQUEST_TIMEOUT)
+}
+
+/// Only the form in seconds; a date would need the two clocks to agree.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+fn endpoint(base: &str) -> Result<Url, ClientError> {
+    let invalid = |reason: String| ClientError::InvalidUrl { url: base.to_owned(), reason };
+    let mut url: Url = base.parse().map_err(|error| invalid(format!("{error}")))?;
+    if url.scheme() != "http" || url.cannot_be_a_base() {
+        return Err(invalid("it must start with http://".to_owned()));
+    }
+    if !url.path().ends_with(PATH[3]) {
+        let mut path = url.path_segments_mut().map_err(|()| invalid("it has no path".to_owned()))?;
+        path.pop_if_empty().extend(PATH);
+    }
+    Ok(url)
+}
+
+fn basic(credentials: &Credentials) -> Result<HeaderValue, ClientError> {
+    let pair = format!("{}:{}", credentials.user, credentials.password.expose_secret());
+    let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair)))
+        .map_err(|_| ClientError::InvalidCredentials)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// The cause that a person can act on; the outer layers only say that a request failed.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,82 @@
+use super::*;
+use crate::testing::{Reaction, TestServer, credentials_for_test};
+
+async fn post_for_test(server: &TestServer) -> Result<Posted, Unanswered> {
+    server.client(Some(Duration::from_secs(20))).post_until_known(Bytes::from_static(b"{\"id\":1}")).await
+}
+
+#[tokio::test]
+async fn an_overloaded_service_gets_the_same_body_again_until_it_takes_it() {
+    let script = |number, _: &str| Reaction::Status([503, 429, 500, 200][number]);
+    let server = TestServer::start(script).await;
+
+    let posted = post_for_test(&server).await.expect("answered");
+
+    assert_eq!((posted.status, posted.attempts), (200, 4));
+    assert_eq!(server.bodies(), vec!["{\"id\":1}"; 4]);
+}
+
+#[tokio::test]
+async fn a_cut_connection_and_a_silent_service_get_the_same_body_again() {
+    let script = |number, _: &str| [Reaction::Cut, Reaction::Silence, Reaction::Status(200)][number];
+    let server = TestServer::start(script).await;
+
+    let posted = post_for_test(&server).await.expect("answered");
+
+    assert!(posted.is_accepted());
+    assert_eq!(server.bodies(), vec!["{\"id\":1}"; 3]);
+}
+
+#[tokio::test]
+async fn a_refusal_is_never_retried() {
+    for status in [422, 401, 403, 404, 413] {
+        let server = TestServer::start(move |_, _: &str| Reaction::Status(status)).await;
+
+        let posted = post_for_test(&server).await.expect("answered");
+
+        assert_eq!((posted.status, posted.attempts), (status, 1));
+    }
+}
+
+#[tokio::test]
+async fn beyond_the_deadline_the_fate_of_a_sale_is_said_to_be_unknown() {
+    let server = TestServer::start(|_, _: &str| Reaction::Status(503)).await;
+
+    let unanswered = server.client(Some(Duration::from_millis(40))).post_until_known(Bytes::from_static(b"{}")).await;
+
+    let error = unanswered.expect_err("never taken");
+    assert!(error.attempts > 0 && error.last.contains("503"), "{error}");
+}
+
+#[test]
+fn a_pause_keeps_to_retry_after_up_to_the_longest_one_and_is_jittered() {
+    let rules = RetryRules { longest_pause: Duration::from_secs(5), ..RetryRules::default() };
+
+    for _ in 0..100 {
+        let asked = rules.pause(1, Some(Duration::from_secs(2)));
+        assert!((Duration::from_secs(1)..=Duration::from_secs(2)).contains(&asked));
+        assert!(rules.pause(1, Some(Duration::from_secs(3_600))) <= Duration::from_secs(5));
+        assert!(rules.pause(40, None) <= Duration::from_secs(5));
+        assert!(rules.pause(9, Some(Duration::ZERO)) >= rules.first_pause / 2, "no hot loop");
+    }
+}
+
+#[test]
+fn the_endpoint_keeps_a_path_prefix_and_is_not_added_twice() {
+    let whole = "http://h:1/validation-service/api/v1/pos/validate_transaction";
+
+    for base in ["http://h:1/validation-service", "http://h:1/validation-service/", whole] {
+        assert_eq!(endpoint(base).expect("valid").as_str(), whole);
+    }
+    assert!(endpoint("https://h").is_err() && endpoint("h:1").is_err());
+}
+
+#[test]
+fn no_debug_text_shows_the_password() {
+    let credentials = credentials_for_test();
+    let client = PosClient::new("http://127.0.0.1:1", &credentials, RetryRules::default()).expect("a client");
+
+    let text = format!("{client:?} {credentials:?}");
+
+    assert!(!text.contains("secret") && !text.contains(&STANDARD.encode("pos-service_username:secret")), "{text}");
+}

@@ -1,0 +1,178 @@
+//! Messages that a flow has handed over and that no commit covers yet, in the queue's order and bounded.
+//! Does not read payloads; decides only what is taken, what has to wait and what belongs to a binding that is gone.
+
+use std::collections::VecDeque;
+
+use tillstream_messages::InboundMessage;
+use tokio::sync::oneshot;
+
+/// What became of a delivery.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    /// Send more.
+    Now,
+    /// Taken; answer the flow when this resolves, because there is no more room.
+    Later(oneshot::Receiver<()>),
+    /// Of a binding that this incarnation does not follow: not taken, to be delivered again.
+    Stale,
+}
+
+/// The uncommitted messages of one consumer.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    /// The binding whose deliveries are taken. `None` until this incarnation has seen a bind: a restarted consumer that took the
+    /// rest of an old binding would fold messages before those that it lost, and so in another order than the queue's.
+    epoch: Option<u32>,
+    waiting: VecDeque<InboundMessage>,
+    /// How many of `waiting`, from the front, are in a commit.
+    writing: usize,
+    /// Flows that wait for room.
+    held: Vec<oneshot::Sender<()>>,
+    capacity: usize,
+}
+
+impl Inbox {
+    /// An empty inbox that makes flows wait beyond `capacity` messages.
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self { epoch: None, waiting: VecDeque::new(), writing: 0, held: Vec::new(), capacity: capacity.max(1) }
+    }
+
+    /// The flow is bound: what waited came from an older binding and comes again, except what a commit has in hand.
+    pub(crate) fn bound(&mut self, epoch: u32) {
+        self.waiting.truncate(self.writing);
+        self.epoch = Some(epoch);
+        self.make_room();
+    }
+
+    /// The flow is down; nothing is taken until it is bound again.
+    pub(crate) fn lost(&mut self) {
+        self.epoch = None;
+    }
+
+    /// Whether a binding is followed.
+    pub(crate) fn is_bound(&self) -> bool {
+        self.epoch.is_some()
+    }
+
+    /// Takes a delivery of the followed binding.
+    pub(crate) fn take(&mut self, epoch: u32, messages: Vec<InboundMessage>) -> Taken {
+        if self.epoch != Some(epoch) {
+            return Taken::Stale;
+        }
+        self.waiting.extend(messages);
+        if self.waiting.len() < self.capacity {
+            return Taken::Now;
+        }
+        let (room, answer) = oneshot::channel();
+        self.held.push(room);
+        Taken::Later(answer)
+    }
+
+    /// Everything that waits, oldest first, for one commit. They stay here until [`Self::committed`].
+    pub(crate) fn begin_commit(&mut self) -> Vec<InboundMessage> {
+        self.writing = self.waiting.len();
+        self.waiting.iter().cloned().collect()
+    }
+
+    /// The commit is durable.
+    pub(crate) fn committed(&mut self) {
+        self.waiting.drain(..self.writing);
+        self.writing = 0;
+        self.make_room();
+    }
+
+    /// The commit failed: its messages wait at the front for the next one.
+    pub(crate) fn failed(&mut self) {
+        self.writing = 0;
+    }
+
+    /// Whether nothing waits for a commit.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.len() == self.writing
+    }
+
+    /// Whether a commit should not wait for more to come.
+    pub(crate) fn is_pressing(&self) -> bool {
+        (self.waiting.len() - self.writing) * 2 >= self.capacity
+    }
+
+    fn make_room(&mut self) {
+        if self.waiting.len() >= self.capacity {
+            return;
+        }
+        for room in self.held.drain(..) {
+            // A flow that no longer waits has restarted; it binds anew.
+            let _ = room.send(());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use tillstream_messages::DeliveryTag;
+
+    use super::*;
+
+    fn messages_for_test(epoch: u32, numbers: std::ops::Range<u64>) -> Vec<InboundMessage> {
+        let message = |number| InboundMessage {
+            tag: DeliveryTag { epoch, number },
+            topic: "t".into(),
+            payload: Bytes::new(),
+            redelivered: false,
+        };
+        numbers.map(message).collect()
+    }
+
+    #[test]
+    fn the_rest_of_a_binding_that_a_lost_incarnation_followed_is_not_taken() {
+        let mut inbox = Inbox::new(10);
+
+        assert!(matches!(inbox.take(3, messages_for_test(3, 5..7)), Taken::Stale));
+
+        inbox.bound(4);
+        assert!(matches!(inbox.take(4, messages_for_test(4, 1..7)), Taken::Now));
+        assert_eq!(inbox.begin_commit().len(), 6);
+    }
+
+    #[test]
+    fn a_flow_waits_when_the_inbox_is_full_and_goes_on_after_the_commit() {
+        let mut inbox = Inbox::new(2);
+        inbox.bound(1);
+
+        let Taken::Later(mut room) = inbox.take(1, messages_for_test(1, 1..4)) else { panic!("there was room") };
+        assert!(room.try_recv().is_err());
+
+        assert_eq!(inbox.begin_commit().len(), 3);
+        inbox.committed();
+        assert_eq!(room.try_recv(), Ok(()));
+    }
+
+    #[test]
+    fn a_failed_commit_is_tried_again_with_the_same_messages_in_front() {
+        let mut inbox = Inbox::new(10);
+        inbox.bound(1);
+        let _ = inbox.take(1, messages_for_test(1, 1..3));
+        inbox.begin_commit();
+        let _ = inbox.take(1, messages_for_test(1, 3..4));
+
+        inbox.failed();
+
+        let numbers: Vec<u64> = inbox.begin_commit().iter().map(|message| message.tag.number).collect();
+        assert_eq!(numbers, [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_new_binding_keeps_only_what_a_commit_has_in_hand() {
+        let mut inbox = Inbox::new(10);
+        inbox.bound(1);
+        let _ = inbox.take(1, messages_for_test(1, 1..3));
+        inbox.begin_commit();
+        let _ = inbox.take(1, messages_for_test(1, 3..5));
+
+        inbox.bound(2);
+        inbox.committed();
+
+        assert!(inbox.begin_commit().is_empty());
+    }
+}

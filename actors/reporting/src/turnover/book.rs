@@ -1,0 +1,98 @@
+//! Turnover's copy in memory: the figures of all stores and the counter that is shown of them.
+//! Does not hold rows; those stay on disk.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use tillstream_supervision::SupervisedContext;
+
+use super::FailedPayments;
+use super::figures::Figures;
+use super::pass::{Pass, TurnoverChange};
+use super::store::{TurnoverStore, days_of};
+use crate::consumer::{Book, Consumer, Job, Written};
+use crate::error::StoreError;
+use crate::leg::Side;
+use crate::metrics;
+use crate::settings::ReportingPlan;
+
+/// What questions that need no rows are answered from.
+pub(crate) struct TurnoverBook {
+    figures: Figures,
+}
+
+impl TurnoverBook {
+    /// The figures as of the last commit.
+    pub(crate) fn figures(&self) -> Figures {
+        self.figures.clone()
+    }
+
+    /// By store number.
+    pub(crate) fn failed_payments(&self) -> Vec<FailedPayments> {
+        let stores = self.figures.stores.iter();
+        let mut failed: Vec<_> =
+            stores.map(|(store, figures)| FailedPayments { store: *store, count: figures.failed }).collect();
+        failed.retain(|failed| failed.count > 0);
+        failed.sort_by_key(|failed| failed.store);
+        failed
+    }
+
+    fn show(&self, max_labels: usize) {
+        let mut turnover: Vec<_> =
+            self.figures.stores.iter().map(|(store, figures)| (*store, figures.in_windows.amount.cents())).collect();
+        // By number, so that the same stores get labels after a restart.
+        turnover.sort_unstable();
+        metrics::show_turnover(turnover.into_iter(), max_labels);
+    }
+}
+
+impl Book for TurnoverBook {
+    type Store = TurnoverStore;
+    type Change = TurnoverChange;
+    type Errand = ();
+    type Links = ();
+
+    const SIDE: Side = Side::Turnover;
+
+    fn queue(plan: &ReportingPlan) -> &str {
+        &plan.reporting_queue
+    }
+
+    fn open(plan: &ReportingPlan, now: DateTime<Utc>) -> Result<(TurnoverStore, Self), StoreError> {
+        let store = TurnoverStore::open(plan, now)?;
+        let figures = store.load_figures()?;
+        Ok((store, Self { figures }))
+    }
+
+    fn write(store: &TurnoverStore, job: &Job<Self>) -> Result<Written<TurnoverChange>, StoreError> {
+        let mut pass = Pass::new(store, &job.plan, job.now)?;
+        for message in &job.messages {
+            pass.fold(message)?;
+        }
+        let (change, rejects) = pass.commit()?;
+        Ok(Written { change, rejects })
+    }
+
+    fn housekeeping(store: &TurnoverStore, job: &Job<Self>) -> Result<(), StoreError> {
+        let deleted = store.housekeeping(job.now, days_of(job.retention))?;
+        if deleted > 0 {
+            tracing::info!(rows = deleted, "turnover rows deleted, their retention is over");
+        }
+        Ok(())
+    }
+
+    fn errand(&mut self) {}
+
+    fn absorb(&mut self, change: TurnoverChange, _plan: &ReportingPlan) {
+        let stores = Arc::make_mut(&mut self.figures.stores);
+        stores.extend(change.figures);
+        self.figures.poison = change.poison;
+    }
+
+    fn tick(consumer: &mut Consumer<Self>, _ctx: &mut SupervisedContext<Consumer<Self>>) {
+        let max_labels = consumer.wiring.plan.max_store_labels;
+        if let Ok(book) = consumer.book() {
+            book.show(max_labels);
+        }
+    }
+}

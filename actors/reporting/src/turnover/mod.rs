@@ -1,0 +1,79 @@
+//! Turnover: the actor that keeps a row per store and window out of the events that aggregation publishes.
+//! Does not add up sales itself, except late ones; whether the rows are right is the ledger's question.
+
+mod book;
+mod figures;
+mod keys;
+mod pass;
+mod query;
+mod row;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use actix::{Handler, Message, ResponseFuture};
+use tillstream_domain::StoreId;
+use tillstream_messages::{QueryError, QueryTurnover, TurnoverRow};
+use tillstream_supervision::supervised;
+use tokio::task::spawn_blocking;
+
+use crate::consumer::Consumer;
+use crate::error::StoreError;
+
+pub(crate) use book::TurnoverBook;
+pub(crate) use figures::{Figures, StoreFigures};
+
+/// Keeps turnover rows; consumes the queue of aggregations, late sales and failed payments.
+pub(crate) type Turnover = Consumer<TurnoverBook>;
+
+supervised!(Turnover);
+
+/// Asks for the failed payments of every store: recorded, no turnover.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Result<Vec<FailedPayments>, QueryError>")]
+pub struct QueryFailedPayments;
+
+/// How many payments failed in one store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FailedPayments {
+    /// Whose.
+    pub store: StoreId,
+    /// Distinct failed payments.
+    pub count: u64,
+}
+
+/// The ledger's question: what do final windows say?
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Result<Figures, QueryError>")]
+pub(crate) struct QueryFigures;
+
+impl Handler<QueryTurnover> for Turnover {
+    type Result = ResponseFuture<Result<Vec<TurnoverRow>, QueryError>>;
+
+    fn handle(&mut self, question: QueryTurnover, _ctx: &mut Self::Context) -> Self::Result {
+        let (store, plan, readers) = (self.store(), self.wiring.plan.clone(), self.readers.clone());
+        Box::pin(async move {
+            let store = store?;
+            // Held until the answer is complete: a few large answers at a time is what the memory is for.
+            let _turn = readers.acquire_owned().await;
+            let reading = spawn_blocking(move || query::rows(&store, &question, &plan));
+            Ok(reading.await.map_err(StoreError::from)??)
+        })
+    }
+}
+
+impl Handler<QueryFigures> for Turnover {
+    type Result = Result<Figures, QueryError>;
+
+    fn handle(&mut self, _: QueryFigures, _ctx: &mut Self::Context) -> Self::Result {
+        Ok(self.book()?.figures())
+    }
+}
+
+impl Handler<QueryFailedPayments> for Turnover {
+    type Result = Result<Vec<FailedPayments>, QueryError>;
+
+    fn handle(&mut self, _: QueryFailedPayments, _ctx: &mut Self::Context) -> Self::Result {
+        Ok(self.book()?.failed_payments())
+    }
+}

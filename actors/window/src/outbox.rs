@@ -1,0 +1,478 @@
+//! The only writer of the state store and the only one that settles sales: stores decisions in groups, publishes their
+//! events until the broker has them, and then has the sales acknowledged. Does not make decisions.
+
+mod publishing;
+mod verdict;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, ActorFutureExt, AsyncContext, Handler, ResponseFuture, WrapFuture};
+use ahash::AHashSet;
+use bytes::Bytes;
+use tillstream_domain::{SaleTag, StoreId, Topics, TransactionId};
+use tillstream_messages::{HealthBoard, Leg, LegState, PublishAggregate, PublishMessage};
+use tillstream_supervision::{Port, SupervisedContext, supervised};
+use tokio::sync::oneshot;
+
+use crate::messages::{
+    DecideFinal, DecideLate, DecideRejected, DecisionsStored, Drain, Emit, JOURNAL_EPOCH, JournalSales,
+    JournalUnavailable, LoadJournal, Request, SalesSettled, Scope, Settle, Stored, TellAgain,
+};
+use crate::metrics;
+use crate::state::{Entry, Forget, Outcome, PendingEvent, PendingKey, StateError, StateStore};
+use publishing::{Publishing, event_id};
+use verdict::{Verdict, aggregate_verdict, message_verdict};
+
+/// How long a publication may take before it is tried again.
+const PUBLISH_WITHIN: Duration = Duration::from_secs(10);
+
+/// A decided event that a validator refuses waits for an operator; asking faster does not help.
+const INVALID_RETRY: Duration = Duration::from_secs(60);
+
+/// A storage that failed is opened again this often.
+const REOPEN: Duration = Duration::from_secs(1);
+
+/// Forgetting alone is worth a write this often.
+const FORGET_EVERY: Duration = Duration::from_secs(1);
+
+/// The index starts and drops generations.
+const ROTATE_EVERY: Duration = Duration::from_secs(60);
+
+/// Decisions per write: bounds the size of one batch.
+const MAX_JOBS: usize = 4_096;
+
+/// Whom the outbox tells.
+#[derive(Clone)]
+pub(crate) struct OutboxPorts {
+    pub aggregates: Port<PublishAggregate>,
+    pub messages: Port<PublishMessage>,
+    pub stored: Port<DecisionsStored>,
+    pub settled: Port<SalesSettled>,
+    pub tell_again: Port<TellAgain>,
+    pub health: HealthBoard,
+}
+
+/// Where decisions become lasting, then visible, then settled.
+pub(crate) struct Outbox {
+    ports: OutboxPorts,
+    topics: Topics,
+    state: Arc<StateStore>,
+    /// Fences writes of earlier incarnations; unique in the process.
+    writer: u64,
+    /// Not under way to disk yet, oldest first.
+    queue: Vec<Job>,
+    /// Under way to disk.
+    writing: Vec<Job>,
+    /// What is in `queue` or `writing`, so that a repeated decision is not written twice.
+    in_hand: AHashSet<InHand>,
+    publishing: Publishing,
+    forget: Forget,
+    /// The state takes writes.
+    usable: bool,
+    busy: bool,
+    drains: Vec<oneshot::Sender<()>>,
+}
+
+/// Something to be stored, and what to do when it is.
+#[derive(Debug)]
+struct Job {
+    entry: Entry,
+    tags: Vec<SaleTag>,
+    decided: Vec<TransactionId>,
+    in_hand: Option<InHand>,
+    reply: Option<oneshot::Sender<()>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum InHand {
+    Window(StoreId, u64),
+    Message(PendingKey, SaleTag),
+}
+
+type Written = Result<Vec<Outcome>, StateError>;
+
+supervised!(Outbox);
+
+impl Outbox {
+    /// `writer` must be greater than that of every earlier outbox of this process.
+    pub(crate) fn new(writer: u64, state: Arc<StateStore>, topics: Topics, ports: OutboxPorts) -> Self {
+        Self {
+            ports,
+            topics,
+            state,
+            writer,
+            queue: Vec::new(),
+            writing: Vec::new(),
+            in_hand: AHashSet::new(),
+            publishing: Publishing::default(),
+            forget: Forget::default(),
+            usable: false,
+            busy: false,
+            drains: Vec::new(),
+        }
+    }
+}
+
+impl Actor for Outbox {
+    type Context = SupervisedContext<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.take_over(ctx.generation() > 1, ctx);
+        ctx.run_interval(FORGET_EVERY, |outbox, ctx| outbox.write_next(true, ctx));
+        ctx.run_interval(ROTATE_EVERY, |outbox, ctx| outbox.rotate(ctx));
+    }
+}
+
+impl Handler<DecideFinal> for Outbox {
+    type Result = ();
+
+    fn handle(&mut self, DecideFinal(window): DecideFinal, ctx: &mut Self::Context) {
+        if self.publishing.holds(&PendingKey::of_window(&window.event), window.decision) {
+            let _ = self.ports.stored.push(DecisionsStored(vec![Stored::Window(window)]));
+            return;
+        }
+        let in_hand = InHand::Window(window.event.store_id, window.decision);
+        self.take(Job::decision(Entry::Final(window), Vec::new(), in_hand), ctx);
+    }
+}
+
+impl Handler<DecideLate> for Outbox {
+    type Result = ();
+
+    fn handle(&mut self, DecideLate(held): DecideLate, ctx: &mut Self::Context) {
+        let sale = &held.late.sale;
+        let message = PublishMessage {
+            topic: self.topics.late(sale.store, sale.id),
+            message_id: sale.id.uuid(),
+            payload: Bytes::from(held.late.to_json()),
+            partition_key: sale.store.number(),
+        };
+        let in_hand = InHand::Message(PendingKey::of_late(sale.id), held.tag);
+        self.take(Job::decision(Entry::Late(held, message), vec![held.tag], in_hand), ctx);
+    }
+}
+
+impl Handler<DecideRejected> for Outbox {
+    type Result = ();
+
+    fn handle(&mut self, rejected: DecideRejected, ctx: &mut Self::Context) {
+        let DecideRejected { message: rejected, tag } = rejected;
+        let key = PendingKey::of_rejected(&rejected);
+        if self.publishing.contains(&key) {
+            self.publishing.attach(&key, tag);
+            return;
+        }
+        let message = PublishMessage {
+            topic: self.topics.rejected(&rejected.queue),
+            message_id: rejected.message_id,
+            payload: Bytes::from(rejected.to_json()),
+            partition_key: rejected.store.map_or(0, StoreId::number),
+        };
+        let in_hand = InHand::Message(key, tag);
+        self.take(Job::decision(Entry::Rejected(rejected, message), vec![tag], in_hand), ctx);
+    }
+}
+
+impl Handler<Settle> for Outbox {
+    type Result = ();
+
+    fn handle(&mut self, settle: Settle, ctx: &mut Self::Context) {
+        let Settle { tags, decided } = settle;
+        self.take(Job { entry: Entry::Settle, tags, decided, in_hand: None, reply: None }, ctx);
+    }
+}
+
+impl Handler<Emit> for Outbox {
+    type Result = ();
+
+    fn handle(&mut self, Emit(event): Emit, ctx: &mut Self::Context) {
+        let key = PendingKey::of_emission(&event);
+        self.publishing.add(key, PendingEvent::Aggregate(event), Vec::new(), None);
+        self.publish_next(ctx);
+    }
+}
+
+impl Handler<JournalSales> for Outbox {
+    type Result = ResponseFuture<Result<(), JournalUnavailable>>;
+
+    fn handle(&mut self, order: JournalSales, ctx: &mut Self::Context) -> Self::Result {
+        let (reply, answer) = oneshot::channel();
+        let entry = Entry::Journal(Arc::new(order.sales));
+        self.take(Job { entry, tags: Vec::new(), decided: Vec::new(), in_hand: None, reply: Some(reply) }, ctx);
+        Box::pin(async move { answer.await.map_err(|_| JournalUnavailable("the outbox has restarted".to_owned())) })
+    }
+}
+
+impl Handler<LoadJournal> for Outbox {
+    type Result = ResponseFuture<<LoadJournal as actix::Message>::Result>;
+
+    fn handle(&mut self, _: LoadJournal, _ctx: &mut Self::Context) -> Self::Result {
+        let state = Arc::clone(&self.state);
+        let journal = tokio::task::spawn_blocking(move || state.journal());
+        Box::pin(async move {
+            let unavailable = |error: &dyn std::fmt::Display| JournalUnavailable(error.to_string());
+            journal.await.map_err(|error| unavailable(&error))?.map_err(|error| unavailable(&error))
+        })
+    }
+}
+
+impl Handler<Drain> for Outbox {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: Drain, ctx: &mut Self::Context) -> Self::Result {
+        let (reply, answer) = oneshot::channel();
+        self.drains.push(reply);
+        self.write_next(true, ctx);
+        self.answer_drains();
+        Box::pin(async move {
+            // An outbox that restarts has nothing in hand.
+            let _ = answer.await;
+        })
+    }
+}
+
+// === impl Outbox: storing ===
+impl Outbox {
+    fn take(&mut self, job: Job, ctx: &mut SupervisedContext<Self>) {
+        if job.in_hand.as_ref().is_some_and(|in_hand| !self.in_hand.insert(in_hand.clone())) {
+            return;
+        }
+        self.queue.push(job);
+        self.write_next(false, ctx);
+    }
+
+    /// Starts the next write unless one is under way; what comes meanwhile goes with the one after.
+    fn write_next(&mut self, forget_alone: bool, ctx: &mut SupervisedContext<Self>) {
+        let worthwhile = !self.queue.is_empty() || (forget_alone && !self.forget.is_empty());
+        if self.busy || !self.usable || !worthwhile {
+            return;
+        }
+        self.busy = true;
+        self.writing = self.queue.drain(..self.queue.len().min(MAX_JOBS)).collect();
+        let entries: Vec<Entry> = self.writing.iter().map(|job| job.entry.clone()).collect();
+        let forget = std::mem::take(&mut self.forget);
+        let (state, writer) = (Arc::clone(&self.state), self.writer);
+        let written = tokio::task::spawn_blocking(move || (state.write(writer, &entries, &forget), forget));
+        let step = written.into_actor(self).map(|joined, outbox, ctx| {
+            let (written, forget) = joined.unwrap_or_else(|error| (Err(lost_write(&error)), Forget::default()));
+            outbox.written(written, forget, ctx);
+        });
+        ctx.spawn(step);
+    }
+
+    fn written(&mut self, written: Written, forget: Forget, ctx: &mut SupervisedContext<Self>) {
+        self.busy = false;
+        match written {
+            Ok(outcomes) => self.stored(outcomes),
+            Err(error) => self.storage_failed(&error, forget, ctx),
+        }
+        self.publish_next(ctx);
+        self.write_next(!self.drains.is_empty(), ctx);
+        self.answer_drains();
+    }
+
+    fn stored(&mut self, outcomes: Vec<Outcome>) {
+        let (mut stored, mut settled) = (Vec::new(), Vec::new());
+        for (job, outcome) in std::mem::take(&mut self.writing).into_iter().zip(outcomes) {
+            if let Some(in_hand) = &job.in_hand {
+                self.in_hand.remove(in_hand);
+            }
+            stored.extend(job.stored(&outcome));
+            settled.extend(self.follow(job, outcome));
+        }
+        if !stored.is_empty() {
+            let _ = self.ports.stored.push(DecisionsStored(stored));
+        }
+        self.settle(settled);
+    }
+
+    /// What a stored job leads to; returns what may be settled at once.
+    fn follow(&mut self, job: Job, outcome: Outcome) -> Vec<SaleTag> {
+        match outcome {
+            Outcome::Publish(key, event) => {
+                let (tags, window) = job.settled_by_publishing();
+                self.publishing.add(key, event, tags, window);
+                Vec::new()
+            }
+            Outcome::Known(key) => job.tags.into_iter().filter(|&tag| !self.publishing.attach(&key, tag)).collect(),
+            Outcome::Overtaken | Outcome::Premature => Vec::new(),
+            Outcome::Done => {
+                if let Some(reply) = job.reply {
+                    // An asker that has gone asks again.
+                    let _ = reply.send(());
+                }
+                job.tags
+            }
+        }
+    }
+
+    fn settle(&mut self, tags: Vec<SaleTag>) {
+        if tags.is_empty() {
+            return;
+        }
+        self.forget.journal.extend(tags.iter().filter(|tag| tag.epoch == JOURNAL_EPOCH).map(|tag| tag.number));
+        let _ = self.ports.settled.push(SalesSettled { tags });
+    }
+
+    /// Nobody knows whether the write is on disk: everything is kept, and checked again after the state is reopened.
+    fn storage_failed(&mut self, error: &StateError, forget: Forget, ctx: &mut SupervisedContext<Self>) {
+        let mut jobs = std::mem::take(&mut self.writing);
+        jobs.append(&mut self.queue);
+        self.queue = jobs;
+        self.forget.pending.extend(forget.pending);
+        self.forget.journal.extend(forget.journal);
+        self.report_down(error);
+        ctx.run_later(REOPEN, |outbox, ctx| outbox.take_over(false, ctx));
+    }
+
+    fn rotate(&self, ctx: &mut SupervisedContext<Self>) {
+        if !self.usable {
+            return;
+        }
+        let (state, writer) = (Arc::clone(&self.state), self.writer);
+        let rotated = tokio::task::spawn_blocking(move || state.rotate(writer));
+        let step = rotated.into_actor(self).map(|rotated, _, _| {
+            if let Ok(Err(error)) = rotated {
+                tracing::error!(%error, "the index could not start a new generation");
+            }
+        });
+        ctx.spawn(step);
+    }
+}
+
+// === impl Outbox: taking over ===
+impl Outbox {
+    /// Becomes the only writer and publishes again what is pending. `lost` says that an earlier outbox had jobs in hand.
+    fn take_over(&mut self, lost: bool, ctx: &mut SupervisedContext<Self>) {
+        let (state, writer) = (Arc::clone(&self.state), self.writer);
+        let loaded = tokio::task::spawn_blocking(move || state.take_over(writer));
+        let step = loaded.into_actor(self).map(move |loaded, outbox, ctx| {
+            match loaded.unwrap_or_else(|error| Err(lost_write(&error))) {
+                Ok(pending) => outbox.taken_over(pending, lost, ctx),
+                Err(error) => {
+                    outbox.report_down(&error);
+                    ctx.run_later(REOPEN, move |outbox, ctx| outbox.take_over(lost, ctx));
+                }
+            }
+        });
+        ctx.spawn(step);
+    }
+
+    fn taken_over(&mut self, pending: Vec<(PendingKey, PendingEvent)>, lost: bool, ctx: &mut SupervisedContext<Self>) {
+        for (key, event) in pending {
+            if !self.publishing.contains(&key) && !self.forget.pending.contains(&key) {
+                self.publishing.add(key, event, Vec::new(), None);
+            }
+        }
+        self.usable = true;
+        self.ports.health.set(Leg::WindowState, LegState::Up);
+        if lost {
+            // Windows repeat their decisions, but repetitions that were to be settled are remembered by nobody else.
+            let _ = self.ports.tell_again.push(TellAgain(Request { scope: Scope::All, number: 0 }));
+        }
+        self.publish_next(ctx);
+        self.write_next(false, ctx);
+    }
+
+    fn report_down(&mut self, error: &StateError) {
+        self.usable = false;
+        tracing::error!(%error, "the window state takes no writes; nothing is acknowledged meanwhile");
+        self.ports.health.set(Leg::WindowState, LegState::Down(error.to_string()));
+    }
+}
+
+// === impl Outbox: publishing ===
+impl Outbox {
+    fn publish_next(&mut self, ctx: &mut SupervisedContext<Self>) {
+        while let Some((key, event)) = self.publishing.next() {
+            self.publish(key, event, ctx);
+        }
+    }
+
+    fn publish(&self, key: PendingKey, event: PendingEvent, ctx: &mut SupervisedContext<Self>) {
+        let id = event_id(&event);
+        let (aggregates, messages) = (self.ports.aggregates.clone(), self.ports.messages.clone());
+        let published = async move {
+            match event {
+                PendingEvent::Aggregate(event) => {
+                    aggregate_verdict(aggregates.ask(PublishAggregate { event }, PUBLISH_WITHIN).await)
+                }
+                PendingEvent::Message(message) => message_verdict(messages.ask(message, PUBLISH_WITHIN).await),
+            }
+        };
+        ctx.spawn(published.into_actor(self).map(move |verdict, outbox, ctx| outbox.published(key, id, verdict, ctx)));
+    }
+
+    fn published(&mut self, key: PendingKey, id: uuid::Uuid, verdict: Verdict, ctx: &mut SupervisedContext<Self>) {
+        match verdict {
+            Verdict::Published => {
+                if let Some(tags) = self.publishing.published(&key, id) {
+                    self.settle(tags);
+                    if key.is_stored() {
+                        self.forget.pending.push(key);
+                    }
+                }
+            }
+            Verdict::Unavailable(reason) => {
+                let retry = self.publishing.failed(&key);
+                tracing::debug!(event.id = %id, %reason, "event `{id}` is not published yet");
+                self.retry_after(retry, key, ctx);
+            }
+            Verdict::Invalid(reason) => {
+                self.publishing.failed(&key);
+                metrics::INVALID_EVENTS.inc();
+                tracing::error!(event.id = %id, %reason, "event `{id}` is refused as invalid; it is kept and tried again");
+                self.retry_after(INVALID_RETRY, key, ctx);
+            }
+        }
+        self.publish_next(ctx);
+        self.write_next(!self.drains.is_empty(), ctx);
+        self.answer_drains();
+    }
+
+    fn retry_after(&self, delay: Duration, key: PendingKey, ctx: &mut SupervisedContext<Self>) {
+        ctx.run_later(delay, move |outbox, ctx| {
+            outbox.publishing.retry(key);
+            outbox.publish_next(ctx);
+        });
+    }
+
+    fn answer_drains(&mut self) {
+        let idle = !self.busy && self.queue.is_empty() && self.publishing.is_empty() && self.forget.is_empty();
+        if idle {
+            for drain in self.drains.drain(..) {
+                let _ = drain.send(());
+            }
+        }
+    }
+}
+
+fn lost_write(error: &tokio::task::JoinError) -> StateError {
+    StateError::Storage { path: "aggregation".into(), reason: error.to_string() }
+}
+
+impl Job {
+    const fn decision(entry: Entry, tags: Vec<SaleTag>, in_hand: InHand) -> Self {
+        Self { entry, tags, decided: Vec::new(), in_hand: Some(in_hand), reply: None }
+    }
+
+    /// What the router and the windows hear.
+    fn stored(&self, outcome: &Outcome) -> Vec<Stored> {
+        match (&self.entry, outcome) {
+            (Entry::Final(window), Outcome::Overtaken) => vec![Stored::Overtaken(Arc::clone(window))],
+            (Entry::Final(window), _) => vec![Stored::Window(Arc::clone(window))],
+            (Entry::Late(..), Outcome::Premature) => Vec::new(),
+            (Entry::Late(held, _), _) => vec![Stored::Late(*held)],
+            (Entry::Settle, _) => self.decided.iter().copied().map(Stored::Known).collect(),
+            (Entry::Rejected(..) | Entry::Journal(_), _) => Vec::new(),
+        }
+    }
+
+    /// The deliveries that a published event settles.
+    fn settled_by_publishing(self) -> (Vec<SaleTag>, Option<Arc<tillstream_domain::FinalWindow>>) {
+        let Entry::Final(window) = self.entry else { return (self.tags, None) };
+        let newest = window.sales.iter().map(|sale| sale.tag);
+        (newest.chain(window.older_tags.iter().copied()).collect(), Some(window))
+    }
+}

@@ -1,0 +1,292 @@
+//! Hands each sale to the window actor of its store, which it spawns on demand, and finds ids that two sales claim.
+//! Does not fold; its memory of open ids is rebuilt from the intake after a restart.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use actix::{Actor, AsyncContext, Handler};
+use ahash::{AHashMap, AHashSet};
+use tillstream_domain::{AGGREGATION_QUEUE, Money, QueueProgress, RejectedMessage, Sale, StoreId, TransactionId};
+use tillstream_supervision::{Port, SpawnError, SupervisedContext, supervised};
+
+use crate::messages::{
+    DecideRejected, DecisionsStored, LateDecided, Request, SalesDelivered, Scope, StoreSales, Stored, TellAgain,
+    TimePassed, ToldAgain, ToldSale, WindowDecided, WindowIdle,
+};
+
+/// How often windows with something open hear of the queue's progress.
+const TICK: Duration = Duration::from_millis(250);
+
+/// An answer of the intake that does not come is asked for again.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
+
+/// What the router holds of one window actor.
+#[derive(Clone)]
+pub(crate) struct WindowPorts {
+    pub sales: Port<StoreSales>,
+    pub time: Port<TimePassed>,
+    pub told_again: Port<ToldAgain>,
+    pub decided: Port<WindowDecided>,
+    pub late_decided: Port<LateDecided>,
+}
+
+/// Spawns window actors and knows those that exist: they outlive a restart of the router.
+#[derive(Clone)]
+pub(crate) struct WindowDirectory {
+    known: Arc<Mutex<AHashMap<StoreId, WindowPorts>>>,
+    spawn: Arc<dyn Fn(StoreId) -> Result<WindowPorts, SpawnError> + Send + Sync>,
+}
+
+impl WindowDirectory {
+    pub(crate) fn new(spawn: impl Fn(StoreId) -> Result<WindowPorts, SpawnError> + Send + Sync + 'static) -> Self {
+        Self { known: Arc::default(), spawn: Arc::new(spawn) }
+    }
+
+    fn find(&self, store: StoreId) -> Option<WindowPorts> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&store).cloned()
+    }
+
+    fn find_or_spawn(&self, store: StoreId) -> Result<WindowPorts, SpawnError> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ports) = known.get(&store) {
+            return Ok(ports.clone());
+        }
+        let ports = (self.spawn)(store)?;
+        known.insert(store, ports.clone());
+        Ok(ports)
+    }
+}
+
+/// Whom the router tells, besides the windows.
+#[derive(Clone)]
+pub(crate) struct RouterPorts {
+    pub rejected: Port<DecideRejected>,
+    pub tell_again: Port<TellAgain>,
+}
+
+/// Where a batch falls apart into stores.
+pub(crate) struct StoreRouter {
+    ports: RouterPorts,
+    directory: WindowDirectory,
+    /// Whose an id is, while it is open.
+    claims: AHashMap<TransactionId, Claim>,
+    windows: AHashMap<StoreId, Told>,
+    /// Stores that may have something open.
+    active: AHashSet<StoreId>,
+    /// Where a batch is sorted; kept for its capacity.
+    sorted: AHashMap<StoreId, Vec<ToldSale>>,
+    progress: Option<QueueProgress>,
+    /// After a restart: everything but the answer to this is dropped, because that answer holds it too.
+    awaiting: Option<Request>,
+    /// Numbers what is told; greater in every incarnation.
+    round: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Claim {
+    store: StoreId,
+    amount: Money,
+}
+
+struct Told {
+    ports: WindowPorts,
+    round: u64,
+}
+
+supervised!(StoreRouter);
+
+impl StoreRouter {
+    pub(crate) fn new(ports: RouterPorts, directory: WindowDirectory) -> Self {
+        Self {
+            ports,
+            directory,
+            claims: AHashMap::new(),
+            windows: AHashMap::new(),
+            active: AHashSet::new(),
+            sorted: AHashMap::new(),
+            progress: None,
+            awaiting: None,
+            round: 0,
+        }
+    }
+}
+
+impl Actor for StoreRouter {
+    type Context = SupervisedContext<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.round = ctx.generation() << 40;
+        if ctx.generation() > 1 {
+            self.ask_again(ctx, self.round);
+        }
+        ctx.run_interval(TICK, |router, _| router.pass_time());
+    }
+}
+
+impl Handler<SalesDelivered> for StoreRouter {
+    type Result = ();
+
+    fn handle(&mut self, delivered: SalesDelivered, _ctx: &mut Self::Context) {
+        if self.awaiting.is_some() && self.awaiting != delivered.again {
+            return;
+        }
+        self.progress = delivered.progress;
+        for told in delivered.sales {
+            match self.claim(&told.sale) {
+                Ok(()) => self.sorted.entry(told.sale.store).or_default().push(told),
+                Err(owner) => self.reject(&told, owner),
+            }
+        }
+        self.tell_sorted(delivered.again);
+    }
+}
+
+impl Handler<ToldAgain> for StoreRouter {
+    type Result = ();
+
+    fn handle(&mut self, told: ToldAgain, _ctx: &mut Self::Context) {
+        if self.awaiting == Some(told.0) {
+            self.awaiting = None;
+        }
+        let Scope::Store(store) = told.0.scope else { return };
+        if self.awaiting.is_none()
+            && let Some(ports) = self.directory.find(store)
+        {
+            let _ = ports.told_again.push(told);
+        }
+    }
+}
+
+impl Handler<DecisionsStored> for StoreRouter {
+    type Result = ();
+
+    fn handle(&mut self, stored: DecisionsStored, _ctx: &mut Self::Context) {
+        for decision in stored.0 {
+            self.stored(decision);
+        }
+    }
+}
+
+impl Handler<WindowIdle> for StoreRouter {
+    type Result = ();
+
+    fn handle(&mut self, idle: WindowIdle, _ctx: &mut Self::Context) {
+        if self.windows.get(&idle.store).is_some_and(|told| told.round == idle.round) {
+            self.active.remove(&idle.store);
+        }
+    }
+}
+
+// === impl StoreRouter: sales ===
+impl StoreRouter {
+    /// Takes an id for a sale, or says whose it is.
+    fn claim(&mut self, sale: &Sale) -> Result<(), Claim> {
+        let claim = Claim { store: sale.store, amount: sale.amount };
+        let owner = *self.claims.entry(sale.id).or_insert(claim);
+        if owner == claim { Ok(()) } else { Err(owner) }
+    }
+
+    fn reject(&self, told: &ToldSale, owner: Claim) {
+        let _ = self.ports.rejected.push(conflict(&told.sale, owner.store, owner.amount, told.tag));
+    }
+
+    fn tell_sorted(&mut self, again: Option<Request>) {
+        let mut sorted = std::mem::take(&mut self.sorted);
+        for (store, sales) in sorted.drain() {
+            if let Err(error) = self.tell_store(store, sales, again) {
+                // Its sales stay unacknowledged and come again with the next binding.
+                tracing::error!(store.id = %store, %error, "no window actor for store `{store}`");
+            }
+        }
+        self.sorted = sorted;
+    }
+
+    fn tell_store(&mut self, store: StoreId, sales: Vec<ToldSale>, again: Option<Request>) -> Result<(), SpawnError> {
+        self.round += 1;
+        let (round, progress) = (self.round, self.progress);
+        let told = match self.windows.entry(store) {
+            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::hash_map::Entry::Vacant(entry) => {
+                entry.insert(Told { ports: self.directory.find_or_spawn(store)?, round })
+            }
+        };
+        told.round = round;
+        self.active.insert(store);
+        if told.ports.sales.push(StoreSales { sales, progress, again, round }).is_err() {
+            tracing::error!(store.id = %store, "the window actor of store `{store}` is gone");
+        }
+        Ok(())
+    }
+
+    fn pass_time(&mut self) {
+        if self.awaiting.is_some() {
+            return;
+        }
+        for store in &self.active {
+            if let Some(told) = self.windows.get_mut(store) {
+                self.round += 1;
+                told.round = self.round;
+                let _ = told.ports.time.push(TimePassed { progress: self.progress, round: self.round });
+            }
+        }
+    }
+}
+
+// === impl StoreRouter: decisions, restart ===
+impl StoreRouter {
+    fn stored(&mut self, decision: Stored) {
+        match decision {
+            Stored::Window(window) => {
+                let store = window.event.store_id;
+                window.sales.iter().for_each(|sale| self.release(sale.id));
+                self.tell_decided(store, window.event.window_start, window.decision, false);
+            }
+            Stored::Overtaken(window) => {
+                self.tell_decided(window.event.store_id, window.event.window_start, window.decision, true);
+            }
+            Stored::Late(held) => {
+                self.release(held.late.sale.id);
+                if let Some(ports) = self.directory.find(held.late.sale.store) {
+                    let _ = ports.late_decided.push(LateDecided { id: held.late.sale.id, tag: held.tag });
+                }
+            }
+            Stored::Known(id) => self.release(id),
+        }
+    }
+
+    /// The index knows the id from here on.
+    fn release(&mut self, id: TransactionId) {
+        self.claims.remove(&id);
+    }
+
+    fn tell_decided(
+        &self,
+        store: StoreId,
+        window_start: chrono::DateTime<chrono::Utc>,
+        decision: u64,
+        overtaken: bool,
+    ) {
+        if let Some(ports) = self.directory.find(store) {
+            let _ = ports.decided.push(WindowDecided { window_start, decision, overtaken });
+        }
+    }
+
+    fn ask_again(&mut self, ctx: &mut SupervisedContext<Self>, number: u64) {
+        let request = Request { scope: Scope::All, number };
+        self.awaiting = Some(request);
+        let _ = self.ports.tell_again.push(TellAgain(request));
+        ctx.run_later(ASK_AGAIN, move |router, ctx| {
+            if router.awaiting == Some(request) {
+                router.ask_again(ctx, number + 1);
+            }
+        });
+    }
+}
+
+/// The order to reject a sale whose id belongs to another one.
+pub(crate) fn conflict(sale: &Sale, owner: StoreId, amount: Money, tag: tillstream_domain::SaleTag) -> DecideRejected {
+    let id = sale.id;
+    tracing::warn!(transaction.id = %id, store.id = %sale.store, "transaction `{id}` is known with another store or amount");
+    let detail = format!("the id is known from store {owner} with amount {amount}");
+    DecideRejected { message: RejectedMessage::conflict(AGGREGATION_QUEUE, sale, &detail), tag }
+}

@@ -1,0 +1,177 @@
+//! What users of the original suffered, one test each.
+
+use bytes::Bytes;
+use tillstream_domain::StoreId;
+use tillstream_supervision::Fault;
+
+use crate::world::{World, run, sale_at};
+
+const UNLIMITED: usize = 1_000_000;
+
+fn store(number: u32) -> StoreId {
+    StoreId::from_number(number).unwrap()
+}
+
+#[test]
+fn a_message_that_is_no_sale_does_not_stop_the_turnover_of_the_others() {
+    run(async {
+        let mut world = World::start(UNLIMITED).await;
+        for poison in ["", "null", "{", r#"{"timestamp":"yesterday"}"#, "\u{0}\u{ff}"] {
+            world.broker().queue.push_back((Bytes::from(poison), false));
+        }
+        world.put(world.sale(1, 1, 0, 100));
+        world.settle().await;
+        world.assert_everything_is_counted_once("poison");
+        assert_eq!(world.broker().rejected, 5);
+    });
+}
+
+#[test]
+fn a_stalled_flow_loses_no_sale_of_an_ordered_stream() {
+    run(async {
+        let mut world = World::start(UNLIMITED).await;
+        for number in 0..60 {
+            world.put(world.sale(number, 1, 0, 100));
+            world.step(number % 7 < 3).await;
+        }
+        world.settle().await;
+        world.assert_everything_is_counted_once("stalls");
+        assert!(world.broker().late.is_empty());
+    });
+}
+
+#[test]
+fn a_crash_in_the_middle_of_a_window_loses_nothing_of_it() {
+    run(async {
+        let mut world = World::start(UNLIMITED).await;
+        for number in 0..50 {
+            world.put(world.sale(number, 1 + (number % 3) as u32, 0, 100));
+            world.step(true).await;
+            if number % 10 == 5 {
+                world.restart_process().await;
+            }
+        }
+        world.settle().await;
+        world.assert_everything_is_counted_once("restarts");
+    });
+}
+
+#[test]
+fn a_till_that_sends_a_sale_again_is_not_charged_twice() {
+    run(async {
+        let mut world = World::start(UNLIMITED).await;
+        let sale = world.sale(1, 1, 0, 100);
+        world.put(sale);
+        world.put(sale);
+        world.steps(150).await;
+        world.put(sale);
+        world.settle().await;
+        world.assert_everything_is_counted_once("retries");
+        assert!(world.broker().late.is_empty());
+    });
+}
+
+#[test]
+fn a_window_has_one_final_event_however_often_it_was_told_before() {
+    run(async {
+        let mut world = World::start(UNLIMITED).await;
+        for number in 0..40 {
+            world.put(world.sale(number, 1, (number as i64 % 4) * 4_000, 100));
+            world.step(true).await;
+        }
+        world.settle().await;
+        world.assert_everything_is_counted_once("updates");
+        assert!(world.broker().rows.values().all(|row| row.is_final));
+    });
+}
+
+#[test]
+fn one_till_59_s_ahead_for_five_minutes_makes_no_other_tills_sale_late() {
+    run(async {
+        let mut world = World::start(UNLIMITED).await;
+        for number in 0..600 {
+            let now = world.now_ms;
+            world.put(sale_at(number * 2, 1, now + 59_000, now, 100));
+            world.put(world.sale(number * 2 + 1, 1, 0, 100));
+            world.step(true).await;
+        }
+        world.settle().await;
+        world.assert_everything_is_counted_once("a till ahead");
+        assert!(world.broker().late.is_empty());
+    });
+}
+
+#[test]
+fn the_same_id_with_another_store_or_amount_is_rejected_and_never_counted() {
+    run(async {
+        let mut world = World::start(UNLIMITED).await;
+        world.put(world.sale(1, 1, 0, 100));
+        world.put(world.sale(1, 2, 0, 100));
+        world.put(world.sale(1, 1, 0, 101));
+        world.settle().await;
+        world.put(world.sale(1, 2, 0, 100));
+        world.settle().await;
+        world.assert_everything_is_counted_once("conflicts");
+        assert_eq!(world.broker().rejected, 3);
+    });
+}
+
+#[test]
+fn a_small_flow_window_never_starves_because_the_oldest_sales_go_to_the_journal() {
+    run(async {
+        let mut world = World::start(100).await;
+        for number in 0..1_000 {
+            world.put(world.sale(number, 1 + (number % 2) as u32, 0, 100));
+            if number % 10 == 9 {
+                world.step(true).await;
+            }
+        }
+        assert!(world.broker().queue.is_empty());
+        world.restart_process().await;
+        world.settle().await;
+        world.assert_everything_is_counted_once("spill");
+        assert!(world.broker().late.is_empty());
+    });
+}
+
+#[test]
+fn a_quiet_store_still_closes_its_window_while_others_sell() {
+    run(async {
+        let mut world = World::start(UNLIMITED).await;
+        world.put(world.sale(1, 2, 0, 100));
+        for number in 10..130 {
+            world.put(world.sale(number, 1, 0, 100));
+            world.step(true).await;
+        }
+        assert!(world.broker().rows.iter().any(|((of, _), row)| *of == store(2) && row.is_final));
+    });
+}
+
+#[test]
+fn an_outage_of_the_flow_closes_nothing_early() {
+    run(async {
+        let mut world = World::start(UNLIMITED).await;
+        world.put(world.sale(1, 1, 0, 100));
+        world.steps(4).await;
+        for _ in 0..400 {
+            world.step(false).await;
+        }
+        assert!(world.broker().rows.is_empty());
+        world.settle().await;
+        world.assert_everything_is_counted_once("outage");
+    });
+}
+
+#[test]
+fn a_killed_window_actor_goes_on_with_all_its_sales() {
+    run(async {
+        let mut world = World::start(UNLIMITED).await;
+        for number in 0..40 {
+            world.put(world.sale(number, 1, 0, 100));
+            world.inject("windows.STORE_1", [Fault::Panic, Fault::PanicAfter, Fault::Stop][number as usize % 3]);
+            world.step(true).await;
+        }
+        world.settle().await;
+        world.assert_everything_is_counted_once("window killed");
+    });
+}

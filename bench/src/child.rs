@@ -1,0 +1,113 @@
+//! A measured program as a child: where it listens, what it uses, its end.
+//! Ends with this value; nothing that the harness started outlives it.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::Options;
+
+/// Ticks per second of /proc/<pid>/stat on Linux.
+const TICKS: f64 = 100.0;
+
+/// A program that has printed its URL.
+pub struct Measured {
+    child: Child,
+    /// `127.0.0.1:<port>`.
+    pub address: String,
+    /// The value of the `Authorization` header that it lets in as a till.
+    pub authorization: String,
+}
+
+impl Measured {
+    /// The floor, with a header of its own.
+    pub fn floor(options: &Options) -> Result<Self> {
+        let authorization = format!("Basic {}", STANDARD.encode("floor:floor"));
+        let mut command = Command::new(options.program("floor")?);
+        command.env("BENCH_AUTHORIZATION", &authorization);
+        let (child, address) = start(command)?;
+        Ok(Self { child, address, authorization })
+    }
+
+    /// The service with everything but the till simulator, on this folder.
+    pub fn service(options: &Options, data: &Path, settings: &[(&str, &str)]) -> Result<Self> {
+        let mut command = Command::new(options.program("tillstream")?);
+        command.args(["run", "--roles", "validation,aggregation,reporting", "--listen", "127.0.0.1:0", "--data-dir"]);
+        command.arg(data).envs(settings.iter().copied()).env("RUST_LOG", "warn");
+        let (child, address) = start(command)?;
+        let authorization = basic(data, "pos-service")?;
+        Ok(Self { child, address, authorization })
+    }
+
+    /// `http://127.0.0.1:<port>`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Seconds of processor time so far.
+    pub fn cpu_seconds(&self) -> f64 {
+        cpu_seconds(self.child.id()).unwrap_or(0.0)
+    }
+
+    /// Megabytes in memory now.
+    pub fn resident_mb(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("find VmRSS")?;
+        Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? / 1024)
+    }
+
+    /// SIGKILL.
+    pub fn kill(mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Measured {
+    fn drop(&mut self) {
+        // Already dead after `kill`.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The `Authorization` header of a user of the local secret tree.
+pub fn basic(data: &Path, user: &str) -> Result<String> {
+    let file = data.join("secrets.toml");
+    let tree: toml::Table = toml::from_str(&std::fs::read_to_string(&file).context("read the secrets")?)?;
+    let entry = tree.get(&format!("validation-service/creds/{user}")).context("find the user")?;
+    let text = |key: &str| entry.get(key).and_then(toml::Value::as_str).context("read the user");
+    Ok(format!("Basic {}", STANDARD.encode(format!("{}:{}", text("username")?, text("password")?))))
+}
+
+/// Seconds of processor time of a living process.
+pub fn cpu_seconds(pid: u32) -> Option<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, fields) = stat.rsplit_once(") ")?;
+    let mut times = fields.split(' ').skip(11).map(|field| field.parse::<f64>().unwrap_or(0.0));
+    Some((times.next()? + times.next()?) / TICKS)
+}
+
+fn start(mut command: Command) -> Result<(Child, String)> {
+    let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("start {command:?}"))?;
+    let output = child.stdout.take().context("read its output")?;
+    let (found, address) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            if let Some((_, rest)) = line.split_once("http://127.0.0.1:") {
+                let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
+                // Only the first is awaited; nobody listens for later ones.
+                let _ = found.send(format!("127.0.0.1:{port}"));
+            }
+        }
+    });
+    let address = address.recv_timeout(Duration::from_secs(120)).context("it did not print its URL")?;
+    Ok((child, address))
+}

@@ -1,0 +1,75 @@
+//! The load harness: measures the service from outside and prints markdown tables for docs/PERFORMANCE.md.
+//! Judges nothing: targets stand in the document beside the figures, the bad ones too.
+#![expect(clippy::print_stdout, reason = "the tables are the product")]
+
+mod child;
+mod client;
+mod engines;
+mod latency;
+mod recovery;
+mod steady;
+mod throughput;
+mod wrk;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Parser, ValueEnum};
+
+/// What to measure, and for how long.
+#[derive(Debug, Parser)]
+#[command(about = "Measures tillstream and prints markdown tables. Run it on a quiet machine, built with --release.")]
+pub struct Options {
+    /// Length of one round of load in seconds; at least 60, so that windows become final under load.
+    #[arg(long, default_value_t = 60)]
+    pub seconds: u64,
+    /// Rounds of service and floor, alternating.
+    #[arg(long, default_value_t = 3)]
+    pub rounds: u32,
+    /// Unacknowledged sales for the memory and recovery figures.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub unacknowledged: u64,
+    /// Only these measurements; all when nothing is said.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub only: Vec<Measurement>,
+    /// Where the built programs lie; by default beside this one.
+    #[arg(long)]
+    pub programs: Option<PathBuf>,
+}
+
+/// One measurement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Measurement {
+    /// Durable 200s per second against the floor, and p99 at half that rate.
+    Http,
+    /// Memory with many unacknowledged sales, and the way back after SIGKILL.
+    Recovery,
+    /// Aggregation alone against Bytewax, and what supervision costs.
+    Engines,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<()> {
+    let options = Options::parse();
+    let wanted = |measurement| options.only.is_empty() || options.only.contains(&measurement);
+    if wanted(Measurement::Http) {
+        let rate = throughput::measure(&options).await?;
+        latency::measure(&options, rate / 2.0).await?;
+    }
+    if wanted(Measurement::Recovery) {
+        recovery::measure(&options).await?;
+    }
+    if wanted(Measurement::Engines) {
+        engines::measure(&options)?;
+    }
+    Ok(())
+}
+
+impl Options {
+    /// The path of a program that `make bench` has built.
+    pub fn program(&self, name: &str) -> Result<PathBuf> {
+        let own = std::env::current_exe()?;
+        let folder = self.programs.clone().unwrap_or_else(|| own.parent().map(PathBuf::from).unwrap_or_default());
+        Ok(folder.join(name))
+    }
+}

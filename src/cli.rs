@@ -1,0 +1,188 @@
+//! The command line: what can be called and how it is explained.
+//! Does not do anything; `commands` does.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use tillstream_embedded::Backend;
+
+use crate::roles::Roles;
+
+const ABOUT: &str =
+    "Takes sales from tills over HTTP, puts them on a durable queue and adds them up per store and time window.";
+const LONG_ABOUT: &str = "\
+Takes sales from tills over HTTP, puts them on a durable queue and adds them up per store and time window.
+
+A 200 means that the sale is on disk. Every paid sale is counted exactly once, whatever is killed, retried or \
+reordered. Called without a command, everything runs in this one process, with simulated tills that send sales.";
+const EXAMPLES: &str = "\
+Examples:
+  tillstream                              run everything here; data and passwords go to ./data
+  tillstream run --listen 127.0.0.1:0     the same on a free port, which is printed
+  tillstream run --duration 30s           run for 30 seconds, stop cleanly and print the ledger
+  tillstream run --roles validation,aggregation,reporting
+                                          the same without simulated tills
+  tillstream check                        say whether everything is in order to run
+  tillstream replay sales.ndjson --url http://127.0.0.1:8080 --user pos-service_username --password-file pw
+                                          send recorded sales, one JSON transaction per line
+
+Every setting also has a key in a file (--config) and a variable: http.listen is TILLSTREAM__HTTP__LISTEN.";
+
+/// `tillstream`.
+#[derive(Debug, Parser)]
+#[command(name = "tillstream", version, about = ABOUT, long_about = LONG_ABOUT, after_help = EXAMPLES)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do; `run` when nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The options of `run`.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// What can be called.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the service (this is what happens without a command)
+    Run(RunArgs),
+    /// Send recorded transactions from a file to a running service
+    Replay(ReplayArgs),
+    /// Say whether configuration, secrets, broker and limits are in order, one line each
+    Check(ConfigArgs),
+    /// Print the OpenAPI document of the HTTP interface
+    Openapi,
+    /// Print the AsyncAPI document of topics, queues and messages
+    Asyncapi(ConfigArgs),
+}
+
+/// Where settings come from, and the common ones.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ConfigArgs {
+    /// Read this TOML file over config/base.toml
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Listen here; port 0 takes a free port and prints it [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// Keep data and local secrets here [default: ./data]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Which broker: embedded or solace [default: embedded]
+    #[arg(long, value_name = "BROKER")]
+    pub broker: Option<Backend>,
+    /// Where secrets come from: local or vault [default: local]
+    #[arg(long, value_name = "SOURCE", value_parser = ["local", "vault"])]
+    pub secrets: Option<String>,
+    /// Play only these roles: validation, aggregation, reporting, pos [default: all]
+    #[arg(long, value_name = "ROLE,…")]
+    pub roles: Option<Roles>,
+}
+
+/// `run`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct RunArgs {
+    /// Settings.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Stop cleanly after this time, such as 30s, and print the ledger per store; exit 1 if it does not balance
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub duration: Option<Duration>,
+}
+
+/// `replay`.
+#[derive(Debug, Clone, Args)]
+pub struct ReplayArgs {
+    /// One JSON transaction per line; a store's sales are sent in file order, one at a time
+    #[arg(value_name = "FILE.ndjson")]
+    pub file: PathBuf,
+    /// Where the service listens, such as http://127.0.0.1:8080
+    #[arg(long)]
+    pub url: String,
+    /// User of role pos
+    #[arg(long)]
+    pub user: String,
+    /// File with the user's password, nothing else
+    #[arg(long, value_name = "FILE")]
+    pub password_file: PathBuf,
+    /// At most this many transactions per second [default: as fast as they are taken]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub rate: Option<u32>,
+    /// Stores that are sent side by side
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub concurrency: u16,
+}
+
+impl Cli {
+    /// What was asked for.
+    pub fn into_command(self) -> Command {
+        self.command.unwrap_or(Command::Run(self.run))
+    }
+}
+
+impl ConfigArgs {
+    /// The settings that the command line sets, by their keys.
+    pub fn overrides(&self) -> Vec<(&'static str, String)> {
+        let text = |value: Option<String>, key| value.map(|value| (key, value));
+        [
+            text(self.listen.map(|address| address.to_string()), "http.listen"),
+            text(self.data_dir.as_ref().map(|path| path.to_string_lossy().into_owned()), "data_dir"),
+            text(self.broker.map(|backend| backend.to_string()), "broker.backend"),
+            text(self.secrets.clone(), "secrets.source"),
+            text(self.roles.as_ref().map(ToString::to_string), "roles"),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn run_for_test(line: &str) -> RunArgs {
+        let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+        match cli.into_command() {
+            Command::Run(run) => run,
+            other => panic!("unexpected {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn without_a_command_everything_runs() {
+        assert!(run_for_test("tillstream").duration.is_none());
+        let with = run_for_test("tillstream --listen 127.0.0.1:0 --duration 30s");
+        assert_eq!(with.duration, Some(Duration::from_secs(30)));
+    }
+
+    #[test]
+    fn every_option_of_run_is_a_setting_of_the_same_meaning() {
+        let run =
+            run_for_test("tillstream run --listen [::1]:9 --data-dir /d --broker solace --secrets vault --roles pos");
+        let expected = [
+            ("http.listen", "[::1]:9"),
+            ("data_dir", "/d"),
+            ("broker.backend", "solace"),
+            ("secrets.source", "vault"),
+            ("roles", "pos"),
+        ];
+        assert_eq!(run.config.overrides(), expected.map(|(key, value)| (key, value.to_owned())));
+    }
+
+    #[test]
+    fn a_wrong_role_or_duration_is_refused() {
+        for line in ["tillstream run --roles cook", "tillstream run --duration soon", "tillstream run --secrets none"] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_err());
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Does what the command line says and turns the outcome into an exit code.
+//! Does not parse and does not wire.
+
+use std::process::ExitCode;
+
+use crate::cli::Command;
+
+mod check;
+mod print;
+mod replay;
+mod run;
+mod settle;
+mod table;
+
+/// Runs one command; a failure is one line on standard error.
+pub async fn execute(command: Command) -> ExitCode {
+    let outcome = match command {
+        Command::Run(args) => run::run(&args).await,
+        Command::Replay(args) => replay::replay(&args).await,
+        Command::Check(args) => check::check(&args),
+        Command::Openapi => print::openapi(),
+        Command::Asyncapi(args) => print::asyncapi(&args),
+    };
+    outcome.unwrap_or_else(|error| {
+        print::error_line(&format!("error: {error:#}"));
+        ExitCode::FAILURE
+    })
+}

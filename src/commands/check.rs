@@ -1,0 +1,109 @@
+//! `tillstream check`: one line each on whether configuration, secrets, broker and limits are in order.
+//! Changes nothing and makes nothing; what the first `run` will make is said to be missing, not wrong.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use rustix::fs::{Access, access, statvfs};
+use rustix::process::{Resource, getrlimit};
+use tillstream_broker::{Broker, OpenError};
+use tillstream_embedded::embedded_queues;
+
+use super::print;
+use crate::cli::ConfigArgs;
+use crate::settings::{BASE_FILE, Settings};
+use crate::startup;
+
+/// Files and connections that a busy process needs.
+const OPEN_FILES: u64 = 1_024;
+
+/// Checks everything, also when something before is wrong.
+pub fn check(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
+    let settings = Settings::load(args);
+    let mut findings = vec![("configuration", configuration(args, settings.as_ref()))];
+    if let Ok(settings) = &settings {
+        findings.push(("secrets", secrets(settings)));
+        findings.push(("broker", broker(settings)));
+        findings.push(("limits", limits(settings)));
+    }
+    let mut code = ExitCode::SUCCESS;
+    for (subject, finding) in findings {
+        match finding {
+            Ok(text) => print::line(&format!("ok      {subject:<14} {text}")),
+            Err(error) => {
+                print::line(&format!("failed  {subject:<14} {error:#}"));
+                code = ExitCode::FAILURE;
+            }
+        }
+    }
+    Ok(code)
+}
+
+fn configuration(
+    args: &ConfigArgs,
+    settings: Result<&Settings, &crate::settings::SettingsError>,
+) -> anyhow::Result<String> {
+    let settings = settings.map_err(|error| anyhow::anyhow!("{error}"))?;
+    startup::check_support(settings)?;
+    let base = Path::new(BASE_FILE).is_file().then(|| BASE_FILE.to_owned());
+    let named = args.config.as_ref().map(|file| file.display().to_string());
+    let files: Vec<_> = base.into_iter().chain(named).collect();
+    let files = if files.is_empty() { "built-in defaults".to_owned() } else { files.join(", ") };
+    Ok(format!("{files}; roles {}; data in `{}`", settings.roles, settings.data_dir.0.display()))
+}
+
+fn secrets(settings: &Settings) -> anyhow::Result<String> {
+    let file = settings.secrets_file();
+    let Some(tree) = startup::peek_secrets(settings)? else {
+        return Ok(format!("`{}` is not there yet, the first run makes it", file.display()));
+    };
+    let prefix = startup::topic_prefix(&tree)?;
+    Ok(format!("`{}`: {} paths, topic prefix `{}`", file.display(), tree.entries.len(), prefix.as_str()))
+}
+
+fn broker(settings: &Settings) -> anyhow::Result<String> {
+    let directory = settings.broker_dir();
+    if !settings.roles.use_broker() {
+        return Ok("these roles need none".to_owned());
+    }
+    if !directory.exists() {
+        return Ok(format!("`{}` is not there yet, the first run makes it", directory.display()));
+    }
+    let tree = startup::peek_secrets(settings)?;
+    let prefix = tree.as_deref().map(startup::topic_prefix).transpose()?.unwrap_or_default();
+    let queues = embedded_queues(prefix.as_str(), settings.rules.max_store, &settings.broker);
+    match Broker::open(&directory, settings.broker.broker(), queues) {
+        Ok(broker) => Ok(describe(&broker)),
+        Err(OpenError::Locked(_)) => Ok(format!("`{}` is in use by a running process", directory.display())),
+        Err(error) => Err(error).with_context(|| format!("open `{}`", directory.display())),
+    }
+}
+
+fn describe(broker: &Broker) -> String {
+    let stats = broker.stats();
+    let waiting: u64 = stats.iter().map(|queue| queue.depth).sum();
+    format!("embedded, {} queues, {waiting} messages stored", stats.len())
+}
+
+fn limits(settings: &Settings) -> anyhow::Result<String> {
+    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    if files < OPEN_FILES {
+        bail!("only {files} open files are allowed, raise the limit to {OPEN_FILES} (`ulimit -n {OPEN_FILES}`)");
+    }
+    let place = existing(&settings.data_dir.0);
+    access(place, Access::WRITE_OK).with_context(|| format!("write into `{}`", place.display()))?;
+    let disk = statvfs(place).with_context(|| format!("look at the disk of `{}`", place.display()))?;
+    let free = disk.f_bavail * disk.f_frsize;
+    let needed = settings.broker.reserve_bytes * 2;
+    if free < needed {
+        bail!("`{}` has {} MiB free, at least {} MiB are needed", place.display(), free >> 20, needed >> 20);
+    }
+    Ok(format!("{files} open files, {} MiB free in `{}`", free >> 20, place.display()))
+}
+
+/// The directory itself or the nearest one above that exists.
+fn existing(path: &Path) -> &Path {
+    let found = path.ancestors().find(|path| path.exists());
+    found.unwrap_or(Path::new("."))
+}

@@ -1,0 +1,58 @@
+//! The HTTP side: routes, credentials, bounds, refusals and documents.
+//! Does not know an actor or the broker; it asks through [`Doors`].
+
+use std::sync::Arc;
+
+use tillstream_supervision::Node;
+
+mod actors;
+mod aggregates;
+mod amount;
+mod auth;
+mod body;
+mod documents;
+mod doors;
+mod errors;
+mod examples;
+mod health;
+mod in_flight;
+mod ledger;
+mod metrics;
+mod negotiate;
+mod openapi;
+mod prefix;
+mod problem;
+mod routes;
+mod server;
+mod settings;
+mod transactions;
+mod turnover;
+
+#[cfg(test)]
+mod tests;
+
+pub use auth::{UserBook, Users};
+pub use doors::{Door, Doors};
+pub use health::Health;
+pub use in_flight::InFlight;
+pub use ledger::is_balanced;
+pub use openapi::document as openapi_document;
+pub use server::{BoundServer, bind};
+pub use settings::HttpSettings;
+
+/// What every worker of the server shares.
+#[derive(Clone)]
+pub struct Api {
+    /// Bounds and timeouts.
+    pub settings: HttpSettings,
+    /// Who may do what.
+    pub users: Users,
+    /// The rooms behind.
+    pub doors: Doors,
+    /// How the process is.
+    pub health: Health,
+    /// How many requests wait.
+    pub in_flight: InFlight,
+    /// The supervision tree of this process.
+    pub tree: Arc<dyn Fn() -> Node + Send + Sync>,
+}

@@ -1,0 +1,52 @@
+//! `POST /api/v1/pos/amount-per-store`: aggregation hands over a window's turnover and waits until the broker has it.
+//! Does not know a rule; reading the event and checking it again is the domain's and the validator's.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+use tillstream_domain::AggregatedEvent;
+use tillstream_messages::PublishAggregate;
+
+use super::auth::Action;
+use super::errors::ApiError;
+use super::negotiate::error_shape;
+use super::{Api, body};
+use crate::roles::Role;
+
+/// A recorded aggregate.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct AggregateAnswer {
+    /// Always `success`.
+    status: &'static str,
+    /// Always `Aggregated data received successfully.`.
+    message: &'static str,
+}
+
+/// Hand over the turnover of one window. The answer comes once the broker has it on disk.
+#[utoipa::path(
+    post,
+    path = "/api/v1/pos/amount-per-store",
+    tag = "validation",
+    operation_id = "amount_per_store",
+    request_body(
+        content = super::documents::AggregateDocument,
+        description = "One window of one store",
+        example = json!(super::examples::aggregate()),
+    ),
+    responses(
+        (status = 200, description = "Recorded: the broker has it on disk", body = AggregateAnswer),
+        super::documents::RequestErrors,
+    ),
+    security(("basic" = []))
+)]
+pub async fn post(api: web::Data<Api>, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, ApiError> {
+    let validator = api.doors.aggregate.as_ref().ok_or(ApiError::RoleAbsent(Role::Validation))?;
+    api.users.authorize(&request, Action::SendAggregate)?;
+    let _place = api.in_flight.enter()?;
+    let body = body::read_json(&request, payload, api.settings.max_body, api.settings.body_timeout).await?;
+    let shape = error_shape(&request);
+    let event = AggregatedEvent::from_json(&body).map_err(|errors| ApiError::invalid_body(errors, shape))?;
+    let verdict = validator.ask(PublishAggregate { event }, api.settings.answer_within).await?;
+    verdict.map_err(|refused| ApiError::from_aggregate_refused(refused, shape))?;
+    let message = "Aggregated data received successfully.";
+    Ok(HttpResponse::Ok().json(AggregateAnswer { status: "success", message }))
+}

@@ -1,0 +1,221 @@
+//! `/api/v1/health` and `/health/{live,ready,startup}`: whether this process can do what its roles promise.
+//! Does not find out itself: rooms write on the board, the supervisor knows who gave up.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use actix_web::{HttpResponse, web};
+use serde::Serialize;
+use tillstream_messages::{HealthBoard, Leg, LegState};
+
+use super::Api;
+use crate::roles::{Role, Roles};
+
+/// What all workers look at.
+#[derive(Clone)]
+pub struct Health {
+    legs: Vec<Leg>,
+    board: HealthBoard,
+    degraded: Arc<dyn Fn() -> Option<String> + Send + Sync>,
+    draining: Arc<AtomicBool>,
+    started: Arc<AtomicBool>,
+}
+
+/// The health document.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct HealthAnswer {
+    /// `ok` or `error`.
+    status: &'static str,
+    /// For a person.
+    message: String,
+    /// What was looked at: `up`, or why not.
+    checks: BTreeMap<&'static str, String>,
+}
+
+/// The legs that a role stands on.
+const fn legs_of(role: Role) -> &'static [Leg] {
+    match role {
+        Role::Validation => &[Leg::Secrets, Leg::Publish, Leg::Clock],
+        Role::Aggregation => &[Leg::Secrets, Leg::Publish, Leg::ConsumeSales, Leg::WindowState],
+        Role::Reporting => &[Leg::Secrets, Leg::ConsumeReports, Leg::ConsumeLedger, Leg::ReportingState],
+        Role::Pos => &[Leg::Secrets],
+    }
+}
+
+// === impl Health ===
+
+impl Health {
+    /// The health of a process that plays `roles`.
+    pub fn new(
+        roles: &Roles,
+        board: HealthBoard,
+        degraded: impl Fn() -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        let mut legs: Vec<_> = roles.iter().flat_map(|role| legs_of(role).iter().copied()).collect();
+        legs.sort_unstable();
+        legs.dedup();
+        Self { legs, board, degraded: Arc::new(degraded), draining: Arc::default(), started: Arc::default() }
+    }
+
+    /// From now on the process is not ready: it finishes what it has.
+    pub fn start_draining(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    /// Whether every leg stands and nobody gave up.
+    pub fn is_ready(&self) -> bool {
+        self.trouble().is_none()
+    }
+
+    /// The first reason why the process cannot do its work.
+    pub fn trouble(&self) -> Option<String> {
+        if self.draining.load(Ordering::Acquire) {
+            return Some("the process is shutting down".to_owned());
+        }
+        if let Some(actor) = (self.degraded)() {
+            return Some(format!("supervision gave up: {actor}"));
+        }
+        let down = self.legs.iter().find_map(|leg| match self.board.get(*leg) {
+            LegState::Up => None,
+            LegState::Down(reason) => Some(format!("{} is down: {reason}", leg.name())),
+        });
+        if down.is_none() {
+            self.started.store(true, Ordering::Release);
+        }
+        down
+    }
+
+    /// Whether every leg has stood once.
+    fn has_started(&self) -> bool {
+        self.started.load(Ordering::Acquire) || self.is_ready() || self.started.load(Ordering::Acquire)
+    }
+
+    fn checks(&self) -> BTreeMap<&'static str, String> {
+        let legs = self.legs.iter().map(|leg| match self.board.get(*leg) {
+            LegState::Up => (leg.name(), "up".to_owned()),
+            LegState::Down(reason) => (leg.name(), reason),
+        });
+        let supervision = (self.degraded)().unwrap_or_else(|| "up".to_owned());
+        legs.chain([("supervision", supervision)]).collect()
+    }
+
+    fn answer(&self, trouble: Option<String>) -> HttpResponse {
+        let Some(message) = trouble else {
+            let message = "The application is healthy and running.".to_owned();
+            return HttpResponse::Ok().json(HealthAnswer { status: "ok", message, checks: self.checks() });
+        };
+        HttpResponse::ServiceUnavailable().json(HealthAnswer { status: "error", message, checks: self.checks() })
+    }
+}
+
+/// Whether the process can do its work, and what it stands on.
+#[utoipa::path(
+    get,
+    path = "/api/v1/health",
+    tag = "operation",
+    operation_id = "health",
+    responses(
+        (status = 200, description = "All legs stand", body = HealthAnswer),
+        (status = 503, description = "A leg is down", body = HealthAnswer),
+    )
+)]
+pub async fn health(api: web::Data<Api>) -> HttpResponse {
+    api.health.answer(api.health.trouble())
+}
+
+/// Whether the process answers at all.
+#[utoipa::path(
+    get,
+    path = "/health/live",
+    tag = "operation",
+    operation_id = "live",
+    responses((status = 200, description = "The process answers", body = HealthAnswer))
+)]
+pub async fn live(api: web::Data<Api>) -> HttpResponse {
+    api.health.answer(None)
+}
+
+/// Whether the process should get requests.
+#[utoipa::path(
+    get,
+    path = "/health/ready",
+    tag = "operation",
+    operation_id = "ready",
+    responses(
+        (status = 200, description = "Send requests", body = HealthAnswer),
+        (status = 503, description = "A leg is down or the process is shutting down", body = HealthAnswer),
+    )
+)]
+pub async fn ready(api: web::Data<Api>) -> HttpResponse {
+    api.health.answer(api.health.trouble())
+}
+
+/// Whether the process has been ready once.
+#[utoipa::path(
+    get,
+    path = "/health/startup",
+    tag = "operation",
+    operation_id = "startup",
+    responses(
+        (status = 200, description = "It has been ready once", body = HealthAnswer),
+        (status = 503, description = "Still starting", body = HealthAnswer),
+    )
+)]
+pub async fn startup(api: web::Data<Api>) -> HttpResponse {
+    let starting = (!api.health.has_started()).then(|| "the process is still starting".to_owned());
+    api.health.answer(starting)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn health_for_test(roles: &str) -> (Health, HealthBoard) {
+        let board = HealthBoard::default();
+        (Health::new(&roles.parse().unwrap(), board.clone(), || None), board)
+    }
+
+    #[test]
+    fn a_process_is_ready_when_every_leg_of_its_roles_stands() {
+        let (health, board) = health_for_test("validation");
+        assert!(health.trouble().unwrap().contains("not started yet"));
+        for leg in [Leg::Secrets, Leg::Publish, Leg::Clock] {
+            assert!(!health.has_started());
+            board.set(leg, LegState::Up);
+        }
+        assert!(health.is_ready());
+    }
+
+    #[test]
+    fn a_leg_of_another_role_does_not_matter() {
+        let (health, board) = health_for_test("pos");
+        board.set(Leg::Secrets, LegState::Up);
+        board.set(Leg::Publish, LegState::Down("gone".to_owned()));
+        assert!(health.is_ready());
+    }
+
+    #[test]
+    fn startup_stays_over_when_a_leg_goes_down_later() {
+        let (health, board) = health_for_test("pos");
+        board.set(Leg::Secrets, LegState::Up);
+        assert!(health.has_started());
+        board.set(Leg::Secrets, LegState::Down("old".to_owned()));
+        assert!(health.has_started());
+        assert_eq!(health.trouble().unwrap(), "secrets is down: old");
+    }
+
+    #[test]
+    fn a_draining_process_is_not_ready() {
+        let (health, board) = health_for_test("pos");
+        board.set(Leg::Secrets, LegState::Up);
+        health.start_draining();
+        assert_eq!(health.trouble().unwrap(), "the process is shutting down");
+    }
+
+    #[test]
+    fn an_actor_that_gave_up_is_named() {
+        let health = Health::new(&"pos".parse().unwrap(), HealthBoard::default(), || Some("root.pos".to_owned()));
+        assert_eq!(health.trouble().unwrap(), "supervision gave up: root.pos");
+    }
+}

@@ -1,0 +1,74 @@
+//! The metrics of the HTTP side and the page that shows those of the whole process.
+//! Does not measure what rooms do; each declares its own in the same registry.
+
+use std::sync::LazyLock;
+
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::{HttpResponse, dev::ServiceResponse};
+use actix_web_prom::{ActixMetricsConfiguration, PrometheusMetrics, PrometheusMetricsBuilder};
+use prometheus::{Encoder, HistogramVec, IntGaugeVec, TextEncoder, register_histogram_vec, register_int_gauge_vec};
+
+/// Label of paths that no route has, so that a scanner cannot make labels.
+const UNMATCHED: &str = "unmatched";
+/// A durable answer takes milliseconds; a stalled disk takes seconds.
+const DURATION_SECONDS: [f64; 13] = [0.000_5, 0.001, 0.002, 0.004, 0.008, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+const SIZE_BYTES: [f64; 8] = [64.0, 256.0, 1_024.0, 4_096.0, 16_384.0, 65_536.0, 262_144.0, 1_048_576.0];
+
+static HTTP: LazyLock<PrometheusMetrics> = LazyLock::new(|| {
+    let names = ActixMetricsConfiguration::default()
+        .http_requests_total_name("http_requests_total")
+        .http_requests_duration_seconds_name("http_request_duration_seconds");
+    PrometheusMetricsBuilder::new("")
+        .registry(prometheus::default_registry().clone())
+        .buckets(&DURATION_SECONDS)
+        .mask_unmatched_patterns(UNMATCHED)
+        .metrics_configuration(names)
+        .build()
+        .expect("the names are valid and registered only here")
+});
+
+static RESPONSE_SIZE: LazyLock<HistogramVec> = LazyLock::new(|| {
+    let labels = ["endpoint", "method", "status"];
+    register_histogram_vec!("http_response_size_bytes", "Size of answers", &labels, SIZE_BYTES.to_vec())
+        .expect("the name is valid and registered only here")
+});
+
+static BUILD_INFO: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    register_int_gauge_vec!("build_info", "Always 1; the labels say what runs", &["version"])
+        .expect("the name is valid and registered only here")
+});
+
+/// The middleware that counts requests; all workers share it.
+pub fn middleware() -> PrometheusMetrics {
+    BUILD_INFO.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+    HTTP.clone()
+}
+
+/// Notes the size of an answer; a streamed one has none.
+pub fn observe_size<B: MessageBody>(response: &ServiceResponse<B>) {
+    let BodySize::Sized(bytes) = response.response().body().size() else { return };
+    let request = response.request();
+    let pattern = request.match_pattern();
+    let endpoint = pattern.as_deref().unwrap_or(UNMATCHED);
+    let status = response.status();
+    let labels = [endpoint, request.method().as_str(), status.as_str()];
+    // A size is a float only inside the histogram.
+    #[allow(clippy::cast_precision_loss)]
+    RESPONSE_SIZE.with_label_values(&labels).observe(bytes as f64);
+}
+
+/// All metrics of this process.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "operation",
+    operation_id = "metrics",
+    responses((status = 200, description = "Prometheus text format 0.0.4", body = String, content_type = "text/plain"))
+)]
+pub async fn get() -> HttpResponse {
+    let mut page = Vec::with_capacity(64 * 1024);
+    match TextEncoder::new().encode(&prometheus::gather(), &mut page) {
+        Ok(()) => HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(page),
+        Err(error) => HttpResponse::ServiceUnavailable().body(error.to_string()),
+    }
+}

@@ -1,0 +1,148 @@
+//! Reads `Accept` and `Content-Type`.
+//! Does not render anything.
+
+use actix_web::HttpRequest;
+use actix_web::http::header::{self, HeaderMap};
+
+/// How a client wants to be told what is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorShape {
+    /// The service's own JSON.
+    Plain,
+    /// RFC 9457.
+    Problem,
+}
+
+/// How a client wants rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowFormat {
+    /// One array.
+    Json,
+    /// One line per row, with a heading.
+    Csv,
+    /// One JSON object per line.
+    NdJson,
+}
+
+impl RowFormat {
+    /// The media type that it is served as.
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Csv => "text/csv; charset=utf-8",
+            Self::NdJson => "application/x-ndjson",
+        }
+    }
+}
+
+/// A problem document only for those who name it.
+pub fn error_shape(request: &HttpRequest) -> ErrorShape {
+    let wants_problem =
+        accepted(request.headers()).any(|(kind, _)| kind.eq_ignore_ascii_case("application/problem+json"));
+    if wants_problem { ErrorShape::Problem } else { ErrorShape::Plain }
+}
+
+/// The offered format with the greatest weight; JSON for everything else.
+pub fn row_format(request: &HttpRequest) -> RowFormat {
+    let mut best = (RowFormat::Json, 0);
+    for (kind, weight) in accepted(request.headers()) {
+        let Some(format) = format_of(kind) else { continue };
+        if weight > best.1 {
+            best = (format, weight);
+        }
+    }
+    best.0
+}
+
+/// Whether the body may be read as JSON: the original takes bodies without a type, and so do we.
+pub fn is_json_or_unspecified(request: &HttpRequest) -> bool {
+    let Some(value) = request.headers().get(header::CONTENT_TYPE) else { return true };
+    let Ok(text) = value.to_str() else { return false };
+    let kind = text.split(';').next().unwrap_or_default().trim();
+    kind.eq_ignore_ascii_case("application/json") || is_json_suffix(kind)
+}
+
+fn is_json_suffix(kind: &str) -> bool {
+    let kind = kind.as_bytes();
+    let starts = kind.len() > 12 && kind[..12].eq_ignore_ascii_case(b"application/");
+    starts && kind[kind.len() - 5..].eq_ignore_ascii_case(b"+json")
+}
+
+fn format_of(kind: &str) -> Option<RowFormat> {
+    match kind.to_ascii_lowercase().as_str() {
+        "text/csv" => Some(RowFormat::Csv),
+        "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Some(RowFormat::NdJson),
+        "application/json" | "application/*" | "*/*" => Some(RowFormat::Json),
+        _ => None,
+    }
+}
+
+/// Media ranges with their weight in thousandths.
+fn accepted(headers: &HeaderMap) -> impl Iterator<Item = (&str, u16)> {
+    let texts = headers.get_all(header::ACCEPT).filter_map(|value| value.to_str().ok());
+    texts.flat_map(|text| text.split(',')).map(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let kind = parts.next().unwrap_or_default();
+        let quality = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+        (kind, quality.map_or(1000, thousandths))
+    })
+}
+
+/// `0.25` is 250; what cannot be read weighs nothing.
+fn thousandths(quality: &str) -> u16 {
+    let (whole, fraction) = quality.split_once('.').unwrap_or((quality, ""));
+    let padded = format!("{fraction:0<3}");
+    match (whole.parse::<u16>(), padded.get(..3).map(str::parse::<u16>)) {
+        (Ok(whole), Some(Ok(fraction))) => (whole.min(1) * 1000 + fraction).min(1000),
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    fn format_for_test(accept: &str) -> RowFormat {
+        row_format(&TestRequest::default().insert_header((header::ACCEPT, accept)).to_http_request())
+    }
+
+    #[test]
+    fn the_greatest_weight_wins_and_a_browser_gets_json() {
+        assert_eq!(format_for_test("text/csv"), RowFormat::Csv);
+        assert_eq!(format_for_test("text/csv;q=0.5, application/x-ndjson;q=0.9"), RowFormat::NdJson);
+        assert_eq!(format_for_test("text/csv;q=0.1, application/json"), RowFormat::Json);
+        assert_eq!(format_for_test("text/html, */*;q=0.8"), RowFormat::Json);
+        assert_eq!(format_for_test("image/png"), RowFormat::Json);
+        assert_eq!(format_for_test("text/csv;q=0"), RowFormat::Json);
+    }
+
+    #[test]
+    fn a_body_without_a_type_is_read_as_json_and_other_types_are_not() {
+        let reads = |kind: Option<&str>| {
+            let request = TestRequest::default();
+            let request = match kind {
+                Some(kind) => request.insert_header((header::CONTENT_TYPE, kind)),
+                None => request,
+            };
+            is_json_or_unspecified(&request.to_http_request())
+        };
+        assert!(reads(None));
+        assert!(reads(Some("application/json")));
+        assert!(reads(Some("Application/JSON; charset=utf-8")));
+        assert!(reads(Some("application/vnd.till+json")));
+        assert!(!reads(Some("text/plain")));
+        assert!(!reads(Some("application/xml")));
+        assert!(!reads(Some("")));
+    }
+
+    #[test]
+    fn no_weight_is_read_as_more_than_one() {
+        assert_eq!(thousandths("1"), 1000);
+        assert_eq!(thousandths("0.25"), 250);
+        assert_eq!(thousandths("7.999"), 1000);
+        assert_eq!(thousandths("high"), 0);
+        assert_eq!(thousandths("0.é"), 0);
+    }
+}

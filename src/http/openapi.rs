@@ -1,0 +1,94 @@
+//! The OpenAPI document, generated from the handlers, and the page to try it.
+//! Does not load anything from elsewhere: the page's assets are in the binary.
+
+use std::sync::{Arc, LazyLock};
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{InfoBuilder, OpenApi as Document, ServerBuilder};
+use utoipa::{Modify, OpenApi};
+use utoipa_swagger_ui::Config;
+
+use super::documents::{DetailDocument, InvalidDocument, ProblemDocument, ProblemEntry};
+use super::errors::ApiError;
+use super::prefix::{PREFIX, was_prefixed};
+
+/// Everything that the HTTP side serves.
+#[derive(OpenApi)]
+#[openapi(
+    paths(
+        super::transactions::post,
+        super::aggregates::post,
+        super::turnover::get,
+        super::ledger::get,
+        super::actors::get,
+        super::health::health,
+        super::health::live,
+        super::health::ready,
+        super::health::startup,
+        super::metrics::get,
+    ),
+    components(schemas(DetailDocument, InvalidDocument, ProblemDocument, ProblemEntry)),
+    modifiers(&Finish),
+    tags(
+        (name = "validation", description = "For tills and for aggregation"),
+        (name = "reporting", description = "What was sold"),
+        (name = "operation", description = "How the process is"),
+    )
+)]
+struct Api;
+
+/// What the attributes cannot say.
+struct Finish;
+
+impl Modify for Finish {
+    fn modify(&self, document: &mut Document) {
+        document.info = InfoBuilder::new()
+            .title("Validation Service")
+            .version(env!("CARGO_PKG_VERSION"))
+            .description(Some("Real-time point-of-sale integration: a 200 means that the broker has it on disk."))
+            .build();
+        let basic = SecurityScheme::Http(Http::new(HttpAuthScheme::Basic));
+        document.components.get_or_insert_default().add_security_scheme("basic", basic);
+        super::problem::offer_problem_documents(document);
+    }
+}
+
+static AT_ROOT: LazyLock<String> = LazyLock::new(|| document_for(["/", PREFIX]));
+static AT_PREFIX: LazyLock<String> = LazyLock::new(|| document_for([PREFIX, "/"]));
+
+/// The document as JSON, for a reader at the root.
+pub fn document() -> &'static str {
+    &AT_ROOT
+}
+
+fn document_for(servers: [&str; 2]) -> String {
+    let mut document = Api::openapi();
+    document.servers = Some(servers.map(|url| ServerBuilder::new().url(url).build()).into());
+    document.to_pretty_json().expect("a document of plain fields can be written")
+}
+
+/// `GET /api/v1/pos/openapi.json`.
+pub async fn get(request: HttpRequest) -> HttpResponse {
+    let document = if was_prefixed(&request) { &AT_PREFIX } else { &AT_ROOT };
+    HttpResponse::Ok().content_type("application/json").body(document.as_str())
+}
+
+/// `GET /api/v1/pos/docs`: the page itself. Its links are relative to `docs/`, so it works below any prefix.
+pub async fn page() -> Result<HttpResponse, ApiError> {
+    let (_, html) = asset("index.html").ok_or(ApiError::NotFound)?;
+    let html = String::from_utf8_lossy(&html).replacen("<head>", "<head><base href=\"docs/\">", 1);
+    Ok(HttpResponse::Ok().content_type("text/html; charset=utf-8").body(html))
+}
+
+/// `GET /api/v1/pos/docs/{file}`: what the page loads.
+pub async fn page_asset(file: web::Path<String>) -> Result<HttpResponse, ApiError> {
+    let (content_type, bytes) = asset(&file).ok_or(ApiError::NotFound)?;
+    Ok(HttpResponse::Ok().content_type(content_type).body(bytes))
+}
+
+fn asset(file: &str) -> Option<(String, Vec<u8>)> {
+    let config = Arc::new(Config::from("../openapi.json").try_it_out_enabled(true));
+    let file = utoipa_swagger_ui::serve(file, config).ok().flatten()?;
+    Some((file.content_type, file.bytes.into_owned()))
+}

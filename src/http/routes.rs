@@ -1,0 +1,51 @@
+//! The route table.
+//! Does not handle anything.
+
+use actix_web::dev::Handler;
+use actix_web::{FromRequest, Resource, Responder, guard, web};
+
+use super::errors::ApiError;
+use super::{actors, aggregates, health, ledger, metrics, openapi, transactions, turnover};
+
+/// All routes; each path is one resource, so that another method is a 405 and not a 404.
+pub fn configure(config: &mut web::ServiceConfig) {
+    config
+        .service(posting("/api/v1/pos/validate_transaction", transactions::post))
+        .service(posting("/api/v1/pos/amount-per-store", aggregates::post))
+        .service(getting("/api/v1/pos/turnover", turnover::get))
+        .service(getting("/api/v1/ledger", ledger::get))
+        .service(getting("/api/v1/actors", actors::get))
+        .service(getting("/api/v1/health", health::health))
+        .service(getting("/health/live", health::live))
+        .service(getting("/health/ready", health::ready))
+        .service(getting("/health/startup", health::startup))
+        .service(getting("/metrics", metrics::get))
+        .service(getting("/api/v1/pos/openapi.json", openapi::get))
+        .service(getting("/api/v1/pos/docs", openapi::page))
+        .service(getting("/api/v1/pos/docs/{file}", openapi::page_asset))
+        .default_service(web::to(async || Err::<&str, _>(ApiError::NotFound)));
+}
+
+fn posting<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    web::resource(path).route(web::post().to(handler)).default_service(web::to(async || refuse("POST")))
+}
+
+/// HEAD is a GET whose body the server leaves out.
+fn getting<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    let reads = web::route().guard(guard::Any(guard::Get()).or(guard::Head()));
+    web::resource(path).route(reads.to(handler)).default_service(web::to(async || refuse("GET, HEAD")))
+}
+
+const fn refuse(allowed: &'static str) -> Result<&'static str, ApiError> {
+    Err(ApiError::MethodNotAllowed(allowed))
+}

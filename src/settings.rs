@@ -1,0 +1,152 @@
+//! All settings of the process: each room's section, and the few that belong to no room.
+//! Does not hold defaults of rooms; those stand in each room's own `settings.rs`.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use tillstream_embedded::EmbeddedBrokerSettings;
+use tillstream_generator::PosSettings;
+use tillstream_reporting::ReportingSettings;
+use tillstream_secrets::SecretsSettings;
+use tillstream_validator::{RuleSettings, TopicSettings, ValidationSettings, ValidatorSettings};
+use tillstream_window::{DedupSettings, WindowSettings};
+
+use crate::cli::ConfigArgs;
+use crate::http::HttpSettings;
+use crate::roles::Roles;
+use crate::shutdown::ShutdownSettings;
+use crate::telemetry::LogSettings;
+
+mod layers;
+
+pub use layers::{BASE_FILE, ENV_PREFIX, Layers, SettingsError};
+
+/// The whole configuration.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Where data and local secrets are kept.
+    pub data_dir: DataDir,
+    /// What this process does.
+    pub roles: Roles,
+    /// The HTTP server.
+    pub http: HttpSettings,
+    /// What a transaction may say.
+    pub rules: RuleSettings,
+    /// What topics tell.
+    pub topics: TopicSettings,
+    /// The pool of validators.
+    pub validation: ValidationSettings,
+    /// The broker.
+    pub broker: EmbeddedBrokerSettings,
+    /// Windows.
+    pub window: WindowSettings,
+    /// Repetitions.
+    pub dedup: DedupSettings,
+    /// Turnover and ledger.
+    pub reporting: ReportingSettings,
+    /// Simulated tills.
+    pub pos: PosSettings,
+    /// Where secrets come from.
+    pub secrets: SecretsSettings,
+    /// Whether faults may be injected.
+    pub faults: FaultSettings,
+    /// Bounds of metrics.
+    pub metrics: MetricsSettings,
+    /// How the process stops.
+    pub shutdown: ShutdownSettings,
+    /// Log lines.
+    pub log: LogSettings,
+}
+
+/// The directory of everything that must survive a restart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DataDir(pub PathBuf);
+
+/// Section `[faults]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FaultSettings {
+    /// Whether an admin may make actors fail on purpose.
+    pub enabled: bool,
+}
+
+/// Section `[metrics]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MetricsSettings {
+    /// Stores with a label of their own; the rest is `other`.
+    pub max_store_labels: usize,
+}
+
+// === impl Settings ===
+
+impl Settings {
+    /// Reads all layers for this command line.
+    ///
+    /// # Errors
+    /// Names the key that is wrong and the file or variable that it stands in.
+    pub fn load(args: &ConfigArgs) -> Result<Self, SettingsError> {
+        let layers = Layers { file: args.config.clone(), ..Layers::default() };
+        let settings: Self = layers.read(&args.overrides())?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// What no single section can see.
+    fn check(&self) -> Result<(), SettingsError> {
+        let refuse = |reason: &str| Err(SettingsError::Inconsistent(reason.to_owned()));
+        if self.http.workers == 0 {
+            return refuse("`http.workers` must be at least 1");
+        }
+        if self.http.max_body > self.broker.max_message_bytes {
+            return refuse(
+                "`http.max_body` must not be above `broker.max_message_bytes`: what is taken must be storable",
+            );
+        }
+        self.window.rules().map(drop).map_err(|error| SettingsError::Inconsistent(error.to_string()))
+    }
+
+    /// What the validator's room wants to know.
+    pub fn validator(&self) -> ValidatorSettings {
+        let (rules, topics, validation) = (self.rules.clone(), self.topics.clone(), self.validation.clone());
+        ValidatorSettings { rules, topics, validation }
+    }
+
+    /// The broker's files.
+    pub fn broker_dir(&self) -> PathBuf {
+        self.data_dir.0.join("broker")
+    }
+
+    /// The files of reporting.
+    pub fn reporting_dir(&self) -> PathBuf {
+        self.data_dir.0.join("reporting")
+    }
+
+    /// The local secrets file.
+    pub fn secrets_file(&self) -> PathBuf {
+        self.secrets.file.clone().unwrap_or_else(|| self.data_dir.0.join("secrets.toml"))
+    }
+}
+
+impl Default for DataDir {
+    fn default() -> Self {
+        Self("./data".into())
+    }
+}
+
+impl Default for FaultSettings {
+    fn default() -> Self {
+        Self { enabled: true }
+    }
+}
+
+impl Default for MetricsSettings {
+    fn default() -> Self {
+        Self { max_store_labels: 100 }
+    }
+}
+
+#[cfg(test)]
+mod tests;

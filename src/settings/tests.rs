@@ -1,0 +1,129 @@
+//! Layers and their mistakes, with real files and, through figment's jail, a real environment.
+
+use figment::Jail;
+
+use super::*;
+
+fn read_for_test(file: Option<&str>, overrides: &[(&str, String)]) -> Result<Settings, SettingsError> {
+    Layers { file: file.map(Into::into), ..Layers::default() }.read(overrides)
+}
+
+/// Runs in an empty directory with a clean environment of its own.
+#[allow(clippy::result_large_err)]
+fn in_jail(test: impl FnOnce(&mut Jail)) {
+    Jail::expect_with(|jail| {
+        jail.clear_env();
+        jail.create_dir("config")?;
+        test(jail);
+        Ok(())
+    });
+}
+
+#[test]
+fn without_any_file_everything_has_a_default() {
+    in_jail(|_| {
+        let settings = read_for_test(None, &[]).unwrap();
+        assert_eq!(settings, Settings::default());
+        assert_eq!(settings.http.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(settings.data_dir.0.to_str(), Some("./data"));
+    });
+}
+
+#[test]
+fn each_layer_goes_over_the_one_before() {
+    in_jail(|jail| {
+        jail.create_file(
+            "config/base.toml",
+            "[http]\nworkers = 3\nmax_body = 10\nmax_in_flight = 1\nanswer_within = \"3s\"",
+        )
+        .unwrap();
+        jail.create_file("mine.toml", "[http]\nmax_body = 20\nmax_in_flight = 2\nanswer_within = \"4s\"").unwrap();
+        jail.set_env("TILLSTREAM__HTTP__MAX_IN_FLIGHT", "7");
+        jail.set_env("TILLSTREAM__HTTP__ANSWER_WITHIN", "5s");
+        let settings = read_for_test(Some("mine.toml"), &[("http.answer_within", "6s".to_owned())]).unwrap();
+        let http = settings.http;
+        assert_eq!((http.workers, http.max_body, http.max_in_flight), (3, 20, 7));
+        assert_eq!(http.answer_within.as_secs(), 6);
+    });
+}
+
+#[test]
+fn roles_and_addresses_come_from_the_environment_too() {
+    in_jail(|jail| {
+        jail.set_env("TILLSTREAM__ROLES", "pos");
+        jail.set_env("TILLSTREAM__HTTP__LISTEN", "127.0.0.1:0");
+        jail.set_env("TILLSTREAM__DATA_DIR", "elsewhere");
+        jail.set_env("TILLSTREAM_OTHER", "not ours");
+        let settings = read_for_test(None, &[]).unwrap();
+        assert_eq!((settings.roles.to_string(), settings.http.listen.port()), ("pos".to_owned(), 0));
+        assert_eq!(settings.data_dir.0.to_str(), Some("elsewhere"));
+    });
+}
+
+#[test]
+fn an_unknown_key_is_named_with_the_file_that_it_stands_in() {
+    in_jail(|jail| {
+        jail.create_file("config/base.toml", "[http]\nlisten = \"127.0.0.1:1\"\nlisen = \"x\"").unwrap();
+        jail.create_file("mine.toml", "[http]\nworkers = 2").unwrap();
+        jail.set_env("TILLSTREAM__HTTP__MAX_BODY", "5");
+        let error = read_for_test(Some("mine.toml"), &[]).unwrap_err().to_string();
+        assert!(error.contains("unknown key `http.lisen` in file `config/base.toml`"), "{error}");
+    });
+    in_jail(|jail| {
+        jail.create_file("config/base.toml", "[http]\nworkers = 2").unwrap();
+        jail.create_file("mine.toml", "[http]\nworker = 2").unwrap();
+        let error = read_for_test(Some("mine.toml"), &[]).unwrap_err().to_string();
+        assert!(error.contains("`http.worker` in file `mine.toml`"), "{error}");
+    });
+    in_jail(|jail| {
+        jail.create_file("config/base.toml", "[http]\nworkers = 2").unwrap();
+        jail.set_env("TILLSTREAM__HTTP__WORKRS", "5");
+        let error = read_for_test(None, &[]).unwrap_err().to_string();
+        assert!(error.contains("`http.workrs` in environment variable `TILLSTREAM__HTTP__WORKRS`"), "{error}");
+    });
+    in_jail(|jail| {
+        jail.create_file("config/base.toml", "[htp]\nworkers = 2").unwrap();
+        let error = read_for_test(None, &[]).unwrap_err().to_string();
+        assert!(error.contains("unknown key `htp` in file `config/base.toml`"), "{error}");
+    });
+}
+
+#[test]
+fn a_value_that_cannot_be_is_named_with_its_key_and_place() {
+    in_jail(|jail| {
+        jail.create_file("mine.toml", "[shutdown]\ngrace = \"soon\"").unwrap();
+        let error = read_for_test(Some("mine.toml"), &[]).unwrap_err().to_string();
+        assert!(error.contains("key `shutdown.grace` in file `mine.toml`"), "{error}");
+    });
+    in_jail(|jail| {
+        jail.set_env("TILLSTREAM__ROLES", "validation,cook");
+        let error = read_for_test(None, &[]).unwrap_err().to_string();
+        assert!(error.contains("environment variable `TILLSTREAM__ROLES`") && error.contains("`cook`"), "{error}");
+    });
+}
+
+#[test]
+fn a_named_file_that_is_not_there_is_an_error_and_a_missing_base_is_not() {
+    in_jail(|_| {
+        let error = read_for_test(Some("none.toml"), &[]).unwrap_err();
+        assert_eq!(error, SettingsError::NoSuchFile("none.toml".into()));
+    });
+}
+
+#[test]
+fn the_shipped_files_hold_known_keys_only() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    for file in ["local.toml", "production.toml"] {
+        let layers = Layers { base: root.join("base.toml"), file: Some(root.join(file)) };
+        let settings: Settings = layers.read(&[]).unwrap();
+        settings.check().unwrap();
+        assert_eq!(settings.faults.enabled, file == "local.toml");
+    }
+}
+
+#[test]
+fn the_base_file_says_what_the_defaults_are() {
+    let base = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config/base.toml");
+    let settings: Settings = Layers { base, file: None }.read(&[]).unwrap();
+    assert_eq!(settings, Settings::default());
+}

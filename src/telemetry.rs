@@ -1,0 +1,71 @@
+//! Log lines: pretty on a terminal, JSON otherwise; and one line for every panic.
+//! Does not trace requests; nothing is logged per request at `info`.
+
+use std::io::IsTerminal;
+use std::panic::PanicHookInfo;
+
+use serde::{Deserialize, Serialize};
+use tracing::error;
+use tracing_subscriber::EnvFilter;
+
+/// Goes before every filter: a client that sends garbage must not fill the log with errors that are not ours.
+const QUIET: &str = "actix_http=off,actix_server=warn";
+
+/// Section `[log]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogSettings {
+    /// What is logged, as in `info,tillstream_window=debug`; the variable `RUST_LOG` goes first.
+    pub filter: String,
+    /// How.
+    pub format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Pretty on a terminal, JSON otherwise.
+    #[default]
+    Auto,
+    /// For a person.
+    Pretty,
+    /// For a machine.
+    Json,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self { filter: "info".to_owned(), format: LogFormat::Auto }
+    }
+}
+
+/// Starts logging to standard error. The first call of a process holds.
+///
+/// # Errors
+/// The filter cannot be read.
+pub fn start(settings: &LogSettings) -> anyhow::Result<()> {
+    let wanted = std::env::var(EnvFilter::DEFAULT_ENV).ok().filter(|text| !text.is_empty());
+    let wanted = wanted.as_deref().unwrap_or(&settings.filter);
+    let filter = EnvFilter::try_new(format!("{QUIET},{wanted}"))?;
+    let terminal = std::io::stderr().is_terminal();
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(terminal);
+    let pretty = match settings.format {
+        LogFormat::Auto => terminal,
+        LogFormat::Pretty => true,
+        LogFormat::Json => false,
+    };
+    // A second start in one process (tests) keeps the first subscriber.
+    let _ = if pretty { lines.try_init() } else { lines.json().flatten_event(true).try_init() };
+    std::panic::set_hook(Box::new(log_panic));
+    Ok(())
+}
+
+/// Supervision catches panics and restarts; without this line nobody would see where they happened.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let thread = std::thread::current();
+    let thread = thread.name().unwrap_or("unnamed");
+    let message = panic.payload_as_str().unwrap_or("no message");
+    error!(panic.place = place, panic.thread = thread, "panic: {message}");
+}

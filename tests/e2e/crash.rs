@@ -1,0 +1,93 @@
+//! SIGKILL at bad moments: what was answered with 200 is counted, and counted once.
+//! Replays of whole files under kills are in `replay`.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use crate::support::{Sale, TestApp, pause, sum_of};
+
+#[tokio::test]
+async fn d3_a_sale_survives_the_death_of_the_service_right_after_its_200() {
+    let mut app = TestApp::start().await;
+    let sale = Sale::new("STORE_1", 258);
+    app.accept(&sale).await;
+
+    app.sigkill();
+    app.start_again().await;
+
+    assert_eq!(app.final_window_of(&sale).await.total_amount, 258);
+    app.ledger_balances().await;
+}
+
+#[tokio::test]
+async fn d6_open_windows_of_all_stores_survive_the_death_of_the_service() {
+    let mut app = TestApp::start().await;
+    let sales: Vec<Sale> =
+        (0..200).map(|number| Sale::new(&format!("STORE_{}", number % 10 + 1), 100 + number)).collect();
+    join_all(sales.iter().map(|sale| app.accept(sale))).await;
+
+    app.sigkill();
+    app.start_again().await;
+
+    let windows = app.windows_when_final(200).await;
+    assert_eq!(sum_of(&windows).0, sales.iter().map(|sale| sale.cents).sum::<i64>());
+    app.ledger_balances().await;
+}
+
+#[tokio::test]
+async fn d4_every_200_of_five_lives_is_counted_once_and_only_once() {
+    let mut app = TestApp::start().await;
+    let mut sales = Vec::new();
+    for life in 0..5 {
+        let batch: Vec<Sale> =
+            (0..64).map(|number| Sale::new(&format!("STORE_{}", number % 10 + 1), 1 + number)).collect();
+        let posts = join_all(batch.iter().map(|sale| app.try_post(sale)));
+        // The kill falls somewhere into the batch; each life a little later.
+        let cut = tokio::time::timeout(Duration::from_millis(5 + 10 * life), posts);
+        drop(cut.await);
+        app.sigkill();
+        app.start_again().await;
+        sales.extend(batch);
+    }
+
+    join_all(sales.iter().map(|sale| app.accept(sale))).await;
+
+    let count = u64::try_from(sales.len()).unwrap();
+    let windows = app.windows_when_final(count).await;
+    assert_eq!(sum_of(&windows).0, sales.iter().map(|sale| sale.cents).sum::<i64>());
+    app.ledger_balances().await;
+}
+
+#[tokio::test]
+async fn d8_a_till_that_tries_again_after_the_crash_is_charged_once() {
+    let mut app = TestApp::start().await;
+    let open = Sale::new("STORE_1", 100);
+    app.accept(&open).await;
+    app.sigkill();
+    app.start_again().await;
+    app.accept(&open).await;
+    app.final_window_of(&open).await;
+
+    app.sigkill();
+    app.start_again().await;
+    app.accept(&open).await;
+    pause(Duration::from_secs(3)).await;
+
+    assert_eq!(sum_of(&app.windows().await), (100, 1));
+    app.ledger_balances().await;
+}
+
+#[tokio::test]
+async fn turnover_that_was_shown_before_the_crash_is_shown_after_it() {
+    let mut app = TestApp::start().await;
+    let sale = Sale::new("STORE_7", 4711);
+    app.accept(&sale).await;
+    let before = app.final_window_of(&sale).await;
+
+    app.sigkill();
+    app.start_again().await;
+
+    let after = app.final_window_of(&sale).await;
+    assert_eq!((before.event_id, before.total_amount), (after.event_id, after.total_amount));
+}

@@ -1,0 +1,18 @@
+//! Drives the real binary from outside, through HTTP, signals and its files, as tills and operators would.
+//! Does not link the service's code: what these tests know of money, windows and sums they compute themselves.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says so by panicking")]
+#![allow(clippy::print_stderr, reason = "a failing test shows what the service said")]
+
+mod command_line;
+mod counting;
+mod crash;
+mod disk_full;
+mod http_answers;
+mod http_bodies;
+mod http_queries;
+mod old_defects;
+mod replay;
+mod shutdown;
+mod support;
+mod sync_proof;
+mod trace;

@@ -1,0 +1,61 @@
+//! Proof that a 200 follows the disk: the service runs under strace, and its record is judged line by line.
+//! What an unsynced write loses is shown by the broker's own crash tests.
+
+use futures_util::future::join_all;
+
+use crate::support::{Sale, Setup, TestApp};
+use crate::trace::judge;
+
+/// The part of the broker's path by which its syncs are told from those of other stores.
+const BROKER: &str = "/data/broker";
+
+const CALLS: &str = "trace=fdatasync,fsync,read,readv,recvfrom,recvmsg,write,writev,sendto,sendmsg";
+
+async fn under_strace() -> (TestApp, std::path::PathBuf) {
+    let setup = Setup::new();
+    let record = setup.home().join("strace.txt");
+    let path = record.to_str().unwrap().to_owned();
+    let app = setup.around(&["strace", "-f", "-y", "-ttt", "-s", "48", "-e", CALLS, "-e", "signal=none", "-o", &path]);
+    (app.start().await, record)
+}
+
+/// Posts, stops, and gives back the record and how many POSTs were answered with 200.
+async fn record_of(sales: Vec<Sale>, at_once: bool) -> (String, usize) {
+    let (mut app, file) = under_strace().await;
+    if at_once {
+        join_all(sales.iter().map(|sale| app.accept(sale))).await;
+    } else {
+        for sale in &sales {
+            app.accept(sale).await;
+        }
+    }
+    assert!(app.stop().await.success());
+    (std::fs::read_to_string(file).unwrap(), sales.len())
+}
+
+fn sales(count: i64) -> Vec<Sale> {
+    (0..count).map(|number| Sale::new(&format!("STORE_{}", number % 10 + 1), 100 + number)).collect()
+}
+
+#[tokio::test]
+async fn no_200_leaves_before_the_sync_of_its_sale_has_returned_and_a_record_without_syncs_is_refused() {
+    let (record, count) = record_of(sales(50), false).await;
+
+    let verdict = judge(&record, BROKER);
+    assert_eq!(verdict.early, Vec::<String>::new());
+    assert_eq!(verdict.proven, count);
+
+    let doctored: String =
+        record.lines().filter(|line| !line.contains("sync")).map(|line| line.to_owned() + "\n").collect();
+    assert_eq!(judge(&doctored, BROKER).early.len(), count, "a record without syncs must be refused");
+}
+
+#[tokio::test]
+async fn no_200_of_many_tills_at_once_leaves_before_a_sync_that_began_after_its_request() {
+    let (record, count) = record_of(sales(200), true).await;
+
+    let verdict = judge(&record, BROKER);
+
+    assert_eq!(verdict.early, Vec::<String>::new());
+    assert!(verdict.proven >= count, "{} of {count} answers were seen", verdict.proven);
+}

@@ -1,0 +1,53 @@
+//! The workspace's chores as commands: `cargo xtask fences|style|test|soak|bench|set-up`.
+//! Knows nothing of sales; it reads manifests and sources, runs cargo and sums up what happened.
+#![expect(clippy::print_stdout, reason = "a command line tool talks on stdout")]
+
+mod fences;
+mod masking;
+mod plan;
+mod rules;
+mod schemathesis;
+mod set_up;
+mod sources;
+mod stages;
+mod style;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "usage: cargo xtask <command>
+
+  fences         fail on a dependency between rooms that fences.toml does not allow
+  style          fail on what the house style forbids and clippy cannot see
+  test           all checks and all tests, with the time of each stage
+  soak           the long runs: more sales, more faults, libFuzzer
+  bench          the figures of docs/PERFORMANCE.md, as markdown
+  schemathesis   drive the built service with schemathesis
+  set-up [test|bench|soak]   install what these commands need beyond a Rust toolchain";
+
+fn main() -> ExitCode {
+    match run(&std::env::args().skip(1).collect::<Vec<_>>()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> Result<()> {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["fences"] => fences::check(),
+        ["style"] => style::check(),
+        ["test"] => plan::test(),
+        ["soak"] => plan::soak(),
+        ["bench", rest @ ..] => plan::bench(rest),
+        ["schemathesis"] => schemathesis::run(),
+        ["set-up", kind @ ("test" | "bench" | "soak")] => set_up::run(kind),
+        ["set-up"] => set_up::run("test"),
+        _ => bail!("{USAGE}"),
+    }
+}

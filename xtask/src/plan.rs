@@ -1,0 +1,87 @@
+//! Which stages make up `make test`, `make soak` and `make bench`, in which order.
+//! Does not run anything itself; a stage's work is cargo's or another module's.
+
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::stages::{Stages, Tests, cargo, counted, plain};
+use crate::{fences, schemathesis, set_up, style, workspace};
+
+/// How long each libFuzzer target runs in a soak.
+const FUZZ_SECONDS: u32 = 600;
+
+/// libFuzzer's targets under fuzz/.
+const FUZZ_TARGETS: [&str; 2] = ["transaction_body", "window_input"];
+
+/// Everything that must hold before a commit.
+pub fn test() -> Result<()> {
+    let mut stages = Stages::default();
+    stages.run("set-up", || plain(set_up::run("test")));
+    if !stages.all_well() {
+        return stages.finish();
+    }
+    stages.run("format", || cargo(&["fmt", "--all", "--check"], &[]));
+    stages.run("fences and style", || plain(fences::check().and(style::check())));
+    let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    stages.run("clippy", || cargo(&clippy, &[]));
+    let docs = ["doc", "--no-deps", "--workspace"];
+    stages.run("documentation", || cargo(&docs, &[("RUSTDOCFLAGS", "-D warnings")]));
+    stages.run("unit and property tests", unit_tests);
+    let end_to_end = ["test", "--workspace", "--no-fail-fast", "--test", workspace::END_TO_END];
+    stages.run("end-to-end tests", || cargo(&end_to_end, &[]));
+    stages.run("schemathesis", || plain(schemathesis::run()));
+    stages.finish()
+}
+
+/// The long runs. The same end-to-end tests with more sales, more rounds of the property tests, then libFuzzer.
+pub fn soak() -> Result<()> {
+    let mut stages = Stages::default();
+    stages.run("set-up", || plain(set_up::run("soak")));
+    let more = [
+        ("TILLSTREAM_TEST_REPLAY_SALES", "100000"),
+        ("PROPTEST_CASES", "20000"),
+        ("TILLSTREAM_TEST_FUZZ_INPUTS", "5000000"),
+    ];
+    stages.run("all tests, longer", || cargo(&["test", "--workspace", "--no-fail-fast"], &more));
+    for target in FUZZ_TARGETS {
+        stages.run(&format!("libFuzzer {target}"), || fuzz(target));
+    }
+    stages.finish()
+}
+
+/// Builds service and harness optimised and prints the figures.
+pub fn bench(rest: &[&str]) -> Result<()> {
+    set_up::run("bench")?;
+    let build = ["build", "--release", "-p", "tillstream", "-p", "tillstream-bench", "--bins"];
+    cargo(&build, &[])?;
+    let examples = [("tillstream-window", "aggregate_bench"), ("tillstream-supervision", "tell_ask")];
+    for (package, example) in examples {
+        cargo(&["build", "--release", "-p", package, "--example", example], &[])?;
+    }
+    let harness = workspace::target_dir()?.join("release/tillstream-bench");
+    let status = Command::new(harness).args(rest).status().context("start the load harness")?;
+    if !status.success() {
+        bail!("the load harness ended with {status}");
+    }
+    Ok(())
+}
+
+/// Libraries, binaries and integration tests of all rooms, then the examples in documentation.
+/// Always the whole workspace: a selection would unify features differently and build the libraries twice.
+fn unit_tests() -> Result<Tests> {
+    let names = workspace::integration_tests(&workspace::metadata()?);
+    let mut arguments = vec!["test", "--workspace", "--no-fail-fast", "--lib", "--bins"];
+    for name in &names {
+        arguments.extend(["--test", name]);
+    }
+    let tests = cargo(&arguments, &[])?;
+    Ok(tests + cargo(&["test", "--workspace", "--no-fail-fast", "--doc"], &[])?)
+}
+
+fn fuzz(target: &str) -> Result<Tests> {
+    let limit = format!("-max_total_time={FUZZ_SECONDS}");
+    let mut command = Command::new("cargo");
+    command.args(["+nightly", "fuzz", "run", target, "--", &limit]).current_dir(workspace::root()?);
+    counted(command)
+}

@@ -1,0 +1,120 @@
+//! Installs what tests, soak and bench need beyond a Rust toolchain: Debian packages, a Python environment, cargo-fuzz.
+//! Does nothing that is already done, and nothing outside `target/` but the Debian packages and cargo-fuzz.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::workspace;
+
+/// Ensures everything that `kind` (test, bench or soak) needs.
+pub fn run(kind: &str) -> Result<()> {
+    match kind {
+        "bench" => {
+            packages(&[("wrk", "wrk", &["--version"]), PYTHON])?;
+            environment(kind)
+        }
+        "soak" => {
+            packages(&[STRACE, PYTHON])?;
+            environment("test")?;
+            cargo_fuzz()
+        }
+        _ => {
+            components()?;
+            packages(&[STRACE, PYTHON])?;
+            environment("test")
+        }
+    }
+}
+
+/// The Python of the environment that `kind` needs.
+pub fn python_bin(kind: &str, program: &str) -> Result<PathBuf> {
+    Ok(workspace::target_dir()?.join(format!("venv-{kind}/bin/{program}")))
+}
+
+/// Debian package, program, and arguments with which the program proves that it works.
+type Package = (&'static str, &'static str, &'static [&'static str]);
+
+const STRACE: Package = ("strace", "strace", &["-V"]);
+const PYTHON: Package = ("python3-venv", "python3", &["-c", "import venv, ensurepip"]);
+
+fn packages(wanted: &[Package]) -> Result<()> {
+    let missing: Vec<&str> =
+        wanted.iter().filter(|(_, program, proof)| !works(program, proof)).map(|(package, ..)| *package).collect();
+    if missing.is_empty() {
+        println!("set-up: Debian packages are there");
+        return Ok(());
+    }
+    println!("set-up: installing {}", missing.join(", "));
+    root_command("apt-get", &["update", "-qq"])?;
+    root_command("apt-get", &[&["install", "-y", "-qq", "--no-install-recommends"], missing.as_slice()].concat())?;
+    for (package, program, proof) in wanted {
+        if !works(program, proof) {
+            bail!("`{program}` does not work although `{package}` was installed: another {program} earlier in PATH?");
+        }
+    }
+    Ok(())
+}
+
+/// wrk answers `--version` with a usage text and status 1, so starting at all is the proof there.
+fn works(program: &str, proof: &[&str]) -> bool {
+    let status = Command::new(program).args(proof).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.success() || program == "wrk")
+}
+
+fn root_command(program: &str, arguments: &[&str]) -> Result<()> {
+    let is_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"));
+    let mut command = Command::new(if is_root { program } else { "sudo" });
+    if !is_root {
+        command.arg(program);
+    }
+    succeed(command.env("DEBIAN_FRONTEND", "noninteractive").args(arguments))
+}
+
+/// Pins every package; the stamp holds the pins that the environment was made from.
+fn environment(kind: &str) -> Result<()> {
+    let pins = workspace::root()?.join(format!("tests/python/{kind}.txt"));
+    let wanted = std::fs::read_to_string(&pins).with_context(|| format!("read {}", pins.display()))?;
+    let folder = workspace::target_dir()?.join(format!("venv-{kind}"));
+    let stamp = folder.join("pins");
+    if std::fs::read_to_string(&stamp).is_ok_and(|made_from| made_from == wanted) {
+        println!("set-up: Python environment for {kind} is there");
+        return Ok(());
+    }
+    println!("set-up: making the Python environment for {kind}");
+    succeed(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
+    succeed(Command::new(folder.join("bin/pip")).args(["install", "--quiet", "--requirement"]).arg(&pins))?;
+    std::fs::write(&stamp, wanted).with_context(|| format!("write {}", stamp.display()))
+}
+
+/// A minimal toolchain lacks these two.
+fn components() -> Result<()> {
+    for component in ["fmt", "clippy"] {
+        if !works("cargo", &[component, "--version"]) {
+            let name = if component == "fmt" { "rustfmt" } else { component };
+            succeed(Command::new("rustup").args(["component", "add", name]))?;
+        }
+    }
+    Ok(())
+}
+
+/// libFuzzer needs a nightly compiler; only the soak does.
+fn cargo_fuzz() -> Result<()> {
+    if !works("cargo", &["+nightly", "--version"]) {
+        succeed(Command::new("rustup").args(["toolchain", "install", "nightly", "--profile", "minimal"]))?;
+    }
+    if works("cargo", &["fuzz", "--version"]) {
+        return Ok(());
+    }
+    succeed(Command::new("cargo").args(["install", "--locked", "cargo-fuzz"]))
+}
+
+fn succeed(command: &mut Command) -> Result<()> {
+    let name = Path::new(command.get_program()).display().to_string();
+    let status = command.status().with_context(|| format!("start `{name}`"))?;
+    if !status.success() {
+        bail!("`{name}` ended with {status}");
+    }
+    Ok(())
+}
