@@ -56,7 +56,7 @@ const CHANNELS: [Channel; 5] = [
 ];
 
 /// The document for this topic prefix and these queues.
-pub fn document(prefix: &str, queues: &[QueueSpec]) -> Value {
+pub fn document(prefix: &str, queues: &[QueueSpec], http: &http::Documents) -> Value {
     let channels: Map<_, _> = CHANNELS.iter().map(|channel| (channel.name.to_owned(), channel.json(prefix))).collect();
     json!({
         "asyncapi": "3.0.0",
@@ -68,7 +68,7 @@ pub fn document(prefix: &str, queues: &[QueueSpec]) -> Value {
         "defaultContentType": "application/json",
         "channels": channels,
         "operations": operations(prefix, queues),
-        "components": { "messages": messages(), "schemas": schemas() },
+        "components": { "messages": messages(), "schemas": schemas(http) },
     })
 }
 
@@ -166,15 +166,15 @@ fn messages() -> Value {
     };
     json!({
         "Sale": message("A transaction as it was recorded", "Sale", "the transaction's"),
-        "AggregatedEvent": message("Turnover of one window of one store", "AggregateDocument", "`event_id`"),
+        "AggregatedEvent": message("Turnover of one window of one store", "AggregatedEvent", "`event_id`"),
         "LateSale": message("A sale whose window was final", "LateSale", "the transaction's"),
         "RejectedMessage": message("A message that could not be counted", "RejectedMessage", "`message_id`"),
     })
 }
 
 /// The shapes of the HTTP side, and those that only queues see.
-fn schemas() -> Value {
-    let http: Value = serde_json::from_str(http::openapi_document()).expect("the document was written as JSON");
+fn schemas(http: &http::Documents) -> Value {
+    let http: Value = serde_json::from_str(http.at_root()).expect("the document was written as JSON");
     let mut schemas = http["components"]["schemas"].clone();
     let time = json!({ "type": "string", "format": "date-time" });
     let uuid = json!({ "type": "string", "format": "uuid" });
@@ -182,7 +182,7 @@ fn schemas() -> Value {
     let text = json!({ "type": "string" });
     schemas["Sale"] = json!({
         "allOf": [
-            { "$ref": "#/components/schemas/TransactionDocument" },
+            { "$ref": "#/components/schemas/Transaction" },
             { "type": "object", "required": ["accepted_at"], "properties": { "accepted_at": time } },
         ],
     });
@@ -214,14 +214,18 @@ fn object(fields: &[(&str, &Value)]) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use tillstream_domain::TopicPrefix;
+    use tillstream_domain::{Rules, TopicPrefix};
     use tillstream_embedded::{EmbeddedBrokerSettings, embedded_queues};
 
     use super::*;
 
     fn document_for_test() -> Value {
         let prefix = TopicPrefix::default();
-        document(prefix.as_str(), &embedded_queues(prefix.as_str(), 2, &EmbeddedBrokerSettings::default()))
+        document(
+            prefix.as_str(),
+            &embedded_queues(prefix.as_str(), 2, &EmbeddedBrokerSettings::default()),
+            &http::Documents::new(&Rules::default()),
+        )
     }
 
     /// All texts behind `$ref`.

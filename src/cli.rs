@@ -53,7 +53,7 @@ pub enum Command {
     /// Say whether configuration, secrets, broker and limits are in order, one line each
     Check(ConfigArgs),
     /// Print the OpenAPI document of the HTTP interface
-    Openapi,
+    Openapi(ConfigArgs),
     /// Print the AsyncAPI document of topics, queues and messages
     Asyncapi(ConfigArgs),
 }

@@ -18,7 +18,7 @@ pub async fn execute(command: Command) -> ExitCode {
         Command::Run(args) => run::run(&args).await,
         Command::Replay(args) => replay::replay(&args).await,
         Command::Check(args) => check::check(&args),
-        Command::Openapi => print::openapi(),
+        Command::Openapi(args) => print::openapi(&args),
         Command::Asyncapi(args) => print::asyncapi(&args),
     };
     outcome.unwrap_or_else(|error| {

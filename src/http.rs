@@ -27,6 +27,7 @@ mod server;
 mod settings;
 mod transactions;
 mod turnover;
+mod unread;
 
 #[cfg(test)]
 mod tests;
@@ -36,7 +37,7 @@ pub use doors::{Door, Doors};
 pub use health::Health;
 pub use in_flight::InFlight;
 pub use ledger::is_balanced;
-pub use openapi::document as openapi_document;
+pub use openapi::Documents;
 pub use server::{BoundServer, bind};
 pub use settings::HttpSettings;
 
@@ -51,6 +52,8 @@ pub struct Api {
     pub doors: Doors,
     /// How the process is.
     pub health: Health,
+    /// The OpenAPI documents.
+    pub documents: Documents,
     /// How many requests wait.
     pub in_flight: InFlight,
     /// The supervision tree of this process.

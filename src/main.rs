@@ -4,8 +4,13 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use mimalloc::MiMalloc;
 use tillstream::cli::Cli;
 use tillstream::commands;
+
+/// A sale is allocated by one thread and freed by another, several times on its way; the system's allocator locks for that.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let command = Cli::parse().into_command();

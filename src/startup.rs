@@ -16,7 +16,7 @@ use tillstream_messages::{HealthBoard, LedgerReport, QueryLedger, SecretTree, Wa
 use tillstream_supervision::{Strategy, Supervisor, SupervisorSpec};
 use tracing::{info, warn};
 
-use crate::http::{self, Api, Doors, Health, InFlight, Users};
+use crate::http::{self, Api, Documents, Doors, Health, InFlight, Users};
 use crate::roles::Role;
 use crate::settings::Settings;
 use places::Places;
@@ -31,6 +31,9 @@ mod secrets;
 mod session;
 mod support;
 mod tills;
+
+#[cfg(test)]
+mod tests;
 
 pub use secrets::{peek as peek_secrets, topic_prefix};
 pub use support::{Unsupported, check as check_support};
@@ -95,6 +98,7 @@ impl Application {
             settings: settings.http.clone(),
             users: users.clone(),
             doors: doors.clone(),
+            documents: Documents::new(&settings.rules.rules()),
             health: health.clone(),
             in_flight: in_flight.clone(),
             tree: Arc::new(move || tree.tree()),

@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::Options;
 
-/// Ticks per second of /proc/<pid>/stat on Linux.
+/// Ticks per second of `/proc/PID/stat` on Linux.
 const TICKS: f64 = 100.0;
 
 /// A program that has printed its URL.

@@ -2,6 +2,7 @@
 //! Knows only what this harness needs: POST and GET, `Content-Length` answers.
 
 use anyhow::{Context, Result, bail};
+use chrono::{DateTime, SecondsFormat, Utc};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -95,10 +96,10 @@ impl Connection {
     }
 }
 
-/// The body of sale `number` of a run; the same number is the same sale.
-pub fn sale(run: u32, number: u64) -> String {
-    let time = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
-    let (store, cashier, customer) = (number % 10 + 1, number % 8 + 1, number % 500 + 1);
+/// The body of sale `number` of a run, rung up at `time` in one of `stores`.
+pub fn sale(run: u32, number: u64, stores: u64, time: DateTime<Utc>) -> String {
+    let time = time.to_rfc3339_opts(SecondsFormat::Millis, true);
+    let (store, cashier, customer) = (number % stores + 1, number % 8 + 1, number % 500 + 1);
     let id = format!("{run:08x}-0000-4000-8000-{number:012x}");
     format!(
         r#"{{"transaction_id":"{id}","timestamp":"{time}","store_id":"STORE_{store}","cashier_id":"CASHIER_{cashier}","items":[{{"item_id":"milk-1l","name":"Bio-Vollmilch 3,8 % 1 l","quantity":2,"price_per_unit":1.29,"total_price":2.58}},{{"item_id":"bread-500","name":"Roggenmischbrot 500 g","quantity":1,"price_per_unit":3.49,"total_price":3.49}},{{"item_id":"apples-1k","name":"Äpfel Elstar 1 kg","quantity":3,"price_per_unit":2.79,"total_price":8.37}}],"total_amount":14.44,"payment_method":"credit_card","payment_status":"success","customer_id":"CUSTOMER_{customer}","loyalty_points_earned":3,"receipt":{{"receipt_id":"receipt-{number:012x}","date":"{time}","total_amount":14.44,"payment_method":"credit_card","transaction_id":"{id}"}}}}"#

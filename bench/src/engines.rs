@@ -1,4 +1,4 @@
-//! Aggregation alone beside Bytewax doing the same sum, and what supervision costs beside plain actix.
+//! Aggregation alone beside Bytewax doing the same sum, what supervision costs beside plain actix, and killed actors.
 //! Runs the rooms' own measurements and passes their output on.
 
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::Options;
 /// Sales for Bytewax; it needs no more to reach its speed.
 const BYTEWAX_SALES: &str = "300000";
 
-/// Runs the three measurements after one another, alone on the machine.
+/// Runs the measurements after one another, alone on the machine.
 pub fn measure(options: &Options) -> Result<()> {
     println!("### Aggregation alone, one core, from payload bytes in memory to emitted windows\n");
     println!("```\n{}```\n", output(&mut Command::new(options.program("examples/aggregate_bench")?))?);
@@ -23,6 +23,8 @@ pub fn measure(options: &Options) -> Result<()> {
     }
     println!("### What supervision costs\n");
     println!("```\n{}```\n", output(&mut Command::new(options.program("examples/tell_ask")?))?);
+    println!("### Kill to answering again\n");
+    println!("{}", output(&mut Command::new(options.program("examples/restart_latency")?))?);
     Ok(())
 }
 

@@ -8,6 +8,7 @@ mod engines;
 mod latency;
 mod recovery;
 mod steady;
+mod stores;
 mod throughput;
 mod wrk;
 
@@ -29,6 +30,9 @@ pub struct Options {
     /// Unacknowledged sales for the memory and recovery figures.
     #[arg(long, default_value_t = 1_000_000)]
     pub unacknowledged: u64,
+    /// Stores for the memory and idle figures.
+    #[arg(long, default_value_t = 10_000)]
+    pub stores: u64,
     /// Only these measurements; all when nothing is said.
     #[arg(long, value_enum, value_delimiter = ',')]
     pub only: Vec<Measurement>,
@@ -44,7 +48,9 @@ pub enum Measurement {
     Http,
     /// Memory with many unacknowledged sales, and the way back after SIGKILL.
     Recovery,
-    /// Aggregation alone against Bytewax, and what supervision costs.
+    /// Memory and idle processor time with many stores.
+    Stores,
+    /// Aggregation alone against Bytewax, what supervision costs, and how fast a killed actor answers again.
     Engines,
 }
 
@@ -58,6 +64,9 @@ async fn main() -> Result<()> {
     }
     if wanted(Measurement::Recovery) {
         recovery::measure(&options).await?;
+    }
+    if wanted(Measurement::Stores) {
+        stores::measure(&options).await?;
     }
     if wanted(Measurement::Engines) {
         engines::measure(&options)?;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
@@ -14,7 +15,7 @@ use crate::client::{Connection, sale};
 
 const CONNECTIONS: usize = 64;
 
-/// What to send.
+/// What to send. The same run and number are the same sale.
 #[derive(Debug, Clone, Copy)]
 pub struct Load {
     /// Keeps the ids of several runs apart.
@@ -23,6 +24,19 @@ pub struct Load {
     pub count: u64,
     /// Sales per second; none for as fast as answers come.
     pub rate: Option<f64>,
+    /// Over how many stores they are spread.
+    pub stores: u64,
+    /// When they were rung up.
+    pub times: Times,
+}
+
+/// When sales were rung up.
+#[derive(Debug, Clone, Copy)]
+pub enum Times {
+    /// When they are sent.
+    Now,
+    /// Each store's first then, and each further one so much later.
+    From(DateTime<Utc>, TimeDelta),
 }
 
 /// What came back.
@@ -75,12 +89,21 @@ async fn till(mut connection: Connection, load: Load, next: Arc<AtomicU64>, star
         }
         let due = load.rate.map_or_else(Instant::now, |rate| start + offset(number, rate));
         sleep_until(due).await;
-        let body = sale(load.run, number);
+        let body = sale(load.run, number, load.stores, load.time(number));
         while connection.post(&body).await? != 200 {
             answers.refused += 1;
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         answers.latencies.push(due.elapsed());
+    }
+}
+
+impl Load {
+    fn time(&self, number: u64) -> DateTime<Utc> {
+        match self.times {
+            Times::Now => Utc::now(),
+            Times::From(first, step) => first + step * i32::try_from(number / self.stores).unwrap_or(i32::MAX),
+        }
     }
 }
 

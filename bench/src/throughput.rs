@@ -14,6 +14,7 @@ const SALES_QUEUE: &str = "queue=\"sale_pos_transaction_aggregation_service\"";
 pub async fn measure(options: &Options) -> Result<f64> {
     let folder = tempfile::tempdir()?;
     println!("### Durable 200s against the floor ({} s a round, wrk, 1 thread, 64 connections)\n", options.seconds);
+    let mut queues = Vec::new();
     println!(
         "| round | floor req/s | service req/s | ratio | not 200 | wrk's cores (floor, service) | server's cores | wrk p99 |"
     );
@@ -23,14 +24,15 @@ pub async fn measure(options: &Options) -> Result<f64> {
         let floor = wrk::run(&Measured::floor(options)?, options.seconds, round).await?;
         let service = Measured::service(options, folder.path(), &[])?;
         let report = wrk::run(&service, options.seconds, 1_000 + round).await?;
-        let queue = queue_line(&service, report.rate).await?;
+        queues.push(queue_line(&service, report.rate).await?);
         print_round(round, &floor, &report);
-        println!("\nround {round}, queue at the end: {queue}\n");
         floors.push(floor.rate);
         services.push(report.rate);
     }
     let (floor, service) = (median(floors), median(services));
-    println!("median: floor {floor:.0}/s, service {service:.0}/s, ratio {:.2}\n", service / floor);
+    println!("\nSales queue at the end of each round:\n");
+    queues.iter().for_each(|queue| println!("- {queue}"));
+    println!("\nMedian: floor {floor:.0}/s, service {service:.0}/s, ratio {:.2}\n", service / floor);
     Ok(service)
 }
 

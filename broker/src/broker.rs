@@ -117,12 +117,13 @@ impl Broker {
         stats.collect()
     }
 
-    /// Why publishing fails at the moment (the disk is full, say); `None` when it does not.
+    /// Why publishing fails at the moment (the disk is full, say, or the broker has ended); `None` when it does not.
     pub fn trouble(&self) -> Option<String> {
         self.0.shared.inbox.trouble()
     }
 
-    /// Closes in order: every publish in flight is answered, acknowledgements are written, files are closed.
+    /// Closes in order: every publish in flight is answered, acknowledgements are written, files are closed. Takes as
+    /// long as the disk does: put a deadline around it, and mind that the last handle waits for the same when dropped.
     pub fn close(&self) -> impl Future<Output = ()> + Send + 'static {
         self.0.shared.inbox.close();
         let shared = Arc::clone(&self.0.shared);
@@ -145,6 +146,9 @@ impl Broker {
 // === impl Handle ===
 
 impl Drop for Handle {
+    /// Waits for the engine, so that the directory is free afterwards. A disk that hangs holds the caller's thread for
+    /// as long, beyond any deadline around `close`: a system call on it cannot be cut short. Whoever must end in time
+    /// ends the process, which loses no more than a crash.
     fn drop(&mut self) {
         self.shared.inbox.close();
         if let Some(engine) = lock(&self.engine).take() {

@@ -13,7 +13,7 @@ pub(crate) const CHUNK_MESSAGES: usize = 64;
 /// Bits of a delivery id that name the message within its chunk.
 const INDEX_BITS: u32 = 6;
 
-/// A message's delivery id: ascending in the order in which messages were stored.
+/// A message's delivery id: ascending within each queue in the order in which its messages were stored.
 pub(crate) fn position(chunk: u64, index: u32) -> u64 {
     (chunk << INDEX_BITS) | u64::from(index)
 }
@@ -153,5 +153,37 @@ impl Bodies {
         while self.order.front().is_some_and(|oldest| !self.by_chunk.contains_key(oldest)) {
             self.order.pop_front();
         }
+        // Behind a body that stays they gather in the middle.
+        if self.order.len() > 2 * self.by_chunk.len() {
+            self.order.retain(|chunk| self.by_chunk.contains_key(chunk));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_body_that_stays_does_not_gather_the_ids_of_those_that_left() {
+        let mut bodies = Bodies { limit: usize::MAX, ..Bodies::default() };
+        bodies.insert(0, Bytes::from_static(b"stays"));
+
+        for chunk in 1..10_000 {
+            bodies.insert(chunk, Bytes::from_static(b"leaves"));
+            bodies.remove(chunk);
+        }
+
+        assert!(bodies.order.len() <= 2, "{} ids for one body", bodies.order.len());
+        assert_eq!((bodies.get(0).is_some(), bodies.bytes), (true, 5));
+    }
+
+    #[test]
+    fn the_oldest_bodies_leave_when_there_are_too_many_bytes() {
+        let mut bodies = Bodies { limit: 25, ..Bodies::default() };
+
+        (0..5).for_each(|chunk| bodies.insert(chunk, Bytes::from_static(b"ten bytes.")));
+
+        assert_eq!((0..5).filter(|chunk| bodies.get(*chunk).is_some()).collect::<Vec<_>>(), [3, 4]);
     }
 }

@@ -61,7 +61,7 @@ impl FileDisk {
     /// Creates the directory when needed and locks it.
     pub fn lock(dir: &Path) -> Result<Self, OpenError> {
         let storage = |error: io::Error| OpenError::Storage(format!("{}: {error}", dir.display()));
-        std::fs::create_dir_all(dir).map_err(storage)?;
+        create_durably(dir).map_err(storage)?;
         let lock = private(&dir.join("lock")).map_err(storage)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { dir: dir.to_owned(), _lock: lock }),
@@ -69,25 +69,13 @@ impl FileDisk {
             Err(TryLockError::Error(error)) => Err(storage(error)),
         }
     }
-
-    /// A new name is durable only when the directory that holds it is.
-    fn sync_names(&self) -> io::Result<()> {
-        File::open(&self.dir)?.sync_all()?;
-        match self.dir.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
-            _ => Ok(()),
-        }
-    }
 }
 
 impl Disk for FileDisk {
     fn open(&self) -> io::Result<Arc<dyn RawFile>> {
-        let path = self.dir.join("queues.redb");
-        let known = path.try_exists()?;
-        let file = private(&path)?;
-        if !known {
-            self.sync_names()?;
-        }
+        let file = private(&self.dir.join("queues.redb"))?;
+        // Also when the file was there: whoever made it may have died before the name was durable.
+        sync_names(&self.dir)?;
         Ok(Arc::new(file))
     }
 
@@ -143,6 +131,22 @@ impl RawFile for File {
     fn sync(&self) -> io::Result<()> {
         self.sync_data()
     }
+}
+
+/// Creates a directory and what is missing above it, each durable with its name.
+fn create_durably(dir: &Path) -> io::Result<()> {
+    let missing: Vec<_> = dir.ancestors().take_while(|one| !one.as_os_str().is_empty() && !one.exists()).collect();
+    std::fs::create_dir_all(dir)?;
+    for one in missing {
+        let parent = one.parent().filter(|parent| !parent.as_os_str().is_empty());
+        sync_names(parent.unwrap_or(Path::new(".")))?;
+    }
+    Ok(())
+}
+
+/// A new name is durable only when the directory that holds it is.
+fn sync_names(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
 }
 
 /// Messages are nobody else's business.

@@ -23,6 +23,10 @@ const ACKNOWLEDGEMENT_DELAY: Duration = Duration::from_millis(25);
 const READ_AHEAD_CHUNKS: usize = 32;
 const READ_AHEAD_BYTES: u64 = 4 * 1024 * 1024;
 
+/// Why nothing can be published any more; readiness shows it.
+const CLOSED: &str = "the broker is closed";
+const DIED: &str = "the broker's engine died of a panic, see the log and restart the process";
+
 /// The storage and everything that only its thread touches.
 pub(crate) struct Engine {
     pub(crate) shared: Arc<Shared>,
@@ -232,8 +236,7 @@ fn wanted_bodies(shared: &Shared, queue: u16) -> Vec<u64> {
 
 impl Drop for Departing {
     fn drop(&mut self) {
-        self.0.inbox.close();
-        self.0.inbox.turn_away();
+        self.0.inbox.turn_away(if std::thread::panicking() { DIED } else { CLOSED });
         let wakers = self.0.state().close();
         wakers.into_iter().for_each(Waker::wake);
         self.0.announce_departure();

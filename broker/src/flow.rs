@@ -79,6 +79,13 @@ impl Flow {
     pub fn unacknowledged(&self) -> usize {
         self.shared.state().queues[self.queue as usize].unacked as usize
     }
+
+    /// Whether this flow has every message that the queue holds.
+    pub fn has_all(&self) -> bool {
+        let state = self.shared.state();
+        let queue = &state.queues[self.queue as usize];
+        queue.depth == queue.unacked
+    }
 }
 
 impl Drop for Flow {

@@ -104,9 +104,15 @@ impl Inbox {
         round.finish(Outcome::all(Err(PublishError::Storage(reason.to_owned()))));
     }
 
-    /// The engine is gone: nobody will answer those that still wait.
-    pub(crate) fn turn_away(&self) {
-        let round = std::mem::take(&mut lock(&self.waiting).round);
+    /// The engine is gone, for this reason: nobody will answer those that still wait.
+    pub(crate) fn turn_away(&self, reason: &str) {
+        let round = {
+            let mut contents = lock(&self.waiting);
+            contents.closing = true;
+            contents.trouble = Some(reason.to_owned());
+            contents.messages.clear();
+            std::mem::take(&mut contents.round)
+        };
         round.finish(Outcome::all(Err(PublishError::Closed)));
     }
 

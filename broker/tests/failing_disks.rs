@@ -3,12 +3,14 @@
 
 mod common;
 
+use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use common::sim_disk::{Fault, SimDisk};
 use common::*;
-use tillstream_broker::{Broker, BrokerSettings, PublishError, SystemClock};
+use tillstream_broker::{BindError, Broker, BrokerSettings, Disk, PublishError, RawFile, SystemClock};
 
 const RESERVE: u64 = 512 * 1024;
 
@@ -153,6 +155,51 @@ async fn a_read_error_delays_a_lagging_consumer_and_loses_nothing() {
     disk.heal();
 
     assert_eq!(numbers(&within("deliveries", take(&mut flow, 1000)).await), (0..1000).collect::<Vec<_>>());
+}
+
+/// A disk over which the engine panics once it is told to.
+#[derive(Default)]
+struct DeadlyDisk {
+    disk: SimDisk,
+    deadly: AtomicBool,
+}
+
+impl Disk for DeadlyDisk {
+    fn open(&self) -> io::Result<Arc<dyn RawFile>> {
+        self.disk.open()
+    }
+
+    fn free_bytes(&self) -> io::Result<u64> {
+        assert!(!self.deadly.load(Ordering::SeqCst), "the engine dies on purpose");
+        self.disk.free_bytes()
+    }
+
+    fn reserve(&self) -> io::Result<u64> {
+        self.disk.reserve()
+    }
+
+    fn set_reserve(&self, bytes: u64) -> io::Result<()> {
+        self.disk.set_reserve(bytes)
+    }
+}
+
+#[tokio::test]
+async fn a_broker_whose_engine_died_says_so_to_everybody_who_asks() {
+    let disk = Arc::new(DeadlyDisk::default());
+    let broker = Broker::open_on(disk.clone(), Arc::new(SystemClock), settings(), vec![queue("q", &["t"])]).unwrap();
+    publish_all(&broker, "t", [1]).await;
+    let mut flow = broker.bind("q", 10).unwrap();
+    within("a delivery", take(&mut flow, 1)).await;
+    assert_eq!(broker.trouble(), None);
+
+    disk.deadly.store(true, Ordering::SeqCst);
+    let answer = within("an answer", broker.publish(message("t", 2))).await;
+
+    assert_eq!(answer, Err(PublishError::Closed));
+    assert_eq!(within("the consumer", flow.next_batch(1)).await.err(), Some(BindError::Closed));
+    assert!(broker.trouble().is_some_and(|reason| reason.contains("died")), "{:?}", broker.trouble());
+    assert_eq!(broker.publish(message("t", 3)).await, Err(PublishError::Closed));
+    within("closing", broker.close()).await;
 }
 
 /// A file system of its own in memory; unmounted when dropped.

@@ -22,8 +22,8 @@ const QUOTA_MESSAGES: u64 = 20;
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// To topic `a` (both queues) or `b` (the strict one only), so many at once.
-    Publish(bool, u8),
+    /// To these topics, all at once.
+    Publish(Vec<Topic>),
     /// From the queue with this index, up to so many.
     Deliver(usize, u8),
     /// Of what the consumer has, those at these (wrapped) places.
@@ -33,6 +33,17 @@ enum Step {
     RestartInOrder,
     Kill,
     TimePasses(u8),
+}
+
+/// Which queues a message is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Topic {
+    /// `strict` and `loose`.
+    Both,
+    Strict,
+    Aside,
+    /// `loose` and `aside`, so that chunks of both are tied together.
+    Tie,
 }
 
 /// A message in a queue of the model.
@@ -54,6 +65,7 @@ struct ModelQueue {
 struct Model {
     strict: ModelQueue,
     loose: ModelQueue,
+    aside: ModelQueue,
     dead: Vec<u64>,
     now: u64,
     next: u64,
@@ -64,13 +76,13 @@ struct Real {
     disk: SimDisk,
     clock: Arc<ManualClock>,
     broker: Broker,
-    flows: [Option<Flow>; 2],
-    had: [Vec<Delivery>; 2],
+    flows: [Option<Flow>; 3],
+    had: [Vec<Delivery>; 3],
 }
 
-const NAMES: [&str; 2] = ["strict", "loose"];
+const NAMES: [&str; 3] = ["strict", "loose", "aside"];
 
-/// `strict` must not miss anything and never gives up; `loose` has every limit there is.
+/// `strict` must not miss anything and never gives up; `loose` has every limit there is; `aside` has none.
 fn specs() -> Vec<QueueSpec> {
     let quota_bytes = MESSAGE_BYTES * QUOTA_MESSAGES;
     let strict = QueueSpec { quota_bytes: 3 * quota_bytes, ..queue("strict", &["a", "b"]) };
@@ -80,19 +92,25 @@ fn specs() -> Vec<QueueSpec> {
         ttl: Some(TTL),
         max_redelivery: Some(MAX_REDELIVERY),
         dead_message_queue: Some("dead".to_owned()),
-        ..queue("loose", &["a"])
+        ..queue("loose", &["a", "d"])
     };
-    vec![strict, loose, queue("dead", &[])]
+    vec![strict, loose, queue("aside", &["c", "d"]), queue("dead", &[])]
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let places = || prop::collection::vec(any::<u8>(), 1..12);
+    let topic = prop_oneof![
+        3 => Just(Topic::Both),
+        3 => Just(Topic::Strict),
+        2 => Just(Topic::Aside),
+        1 => Just(Topic::Tie)
+    ];
     let step = prop_oneof![
-        4 => (any::<bool>(), 1..9u8).prop_map(|(both, count)| Step::Publish(both, count)),
-        4 => (0..2usize, 1..12u8).prop_map(|(queue, count)| Step::Deliver(queue, count)),
-        3 => (0..2usize, places()).prop_map(|(queue, places)| Step::Acknowledge(queue, places)),
-        2 => (0..2usize, places()).prop_map(|(queue, places)| Step::Reject(queue, places)),
-        1 => (0..2usize).prop_map(Step::ConsumerDies),
+        4 => prop::collection::vec(topic, 1..12).prop_map(Step::Publish),
+        4 => (0..3usize, 1..12u8).prop_map(|(queue, count)| Step::Deliver(queue, count)),
+        3 => (0..3usize, places()).prop_map(|(queue, places)| Step::Acknowledge(queue, places)),
+        2 => (0..3usize, places()).prop_map(|(queue, places)| Step::Reject(queue, places)),
+        1 => (0..3usize).prop_map(Step::ConsumerDies),
         1 => Just(Step::RestartInOrder),
         1 => Just(Step::Kill),
         1 => (1..80u8).prop_map(Step::TimePasses),
@@ -101,8 +119,6 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
-
     #[test]
     fn the_broker_does_what_the_model_does(steps in steps()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -121,10 +137,13 @@ proptest! {
 
 async fn apply(model: &mut Model, real: &mut Real, step: Step) {
     match step {
-        Step::Publish(both, count) => {
-            for _ in 0..count {
-                let answer = real.broker.publish(message(if both { "a" } else { "b" }, model.next)).await;
-                assert_eq!(answer.is_ok(), model.publish(both), "{answer:?}");
+        Step::Publish(topics) => {
+            let numbered = (model.next..).zip(&topics);
+            let publishes: Vec<_> =
+                numbered.map(|(number, topic)| real.broker.publish(message(topic.name(), number))).collect();
+            for (publish, topic) in publishes.into_iter().zip(topics) {
+                let answer = publish.await;
+                assert_eq!(answer.is_ok(), model.publish(topic), "{answer:?}");
                 assert!(matches!(answer, Ok(()) | Err(PublishError::Refused { .. })));
             }
         }
@@ -155,7 +174,7 @@ async fn apply(model: &mut Model, real: &mut Real, step: Step) {
         Step::Kill => {
             // A publish carries everything before it to the disk, so that the model need not guess what was lost.
             let answer = real.broker.publish(message("b", model.next)).await;
-            assert_eq!(answer.is_ok(), model.publish(false));
+            assert_eq!(answer.is_ok(), model.publish(Topic::Strict));
             if answer.is_ok() {
                 real.restart(model, false).await;
             }
@@ -200,11 +219,24 @@ async fn deliver(model: &mut Model, real: &mut Real, queue: usize, count: usize)
 
 /// Everything that can be seen without a delivery.
 fn compare(model: &Model, real: &Real) {
-    for (name, queue) in [("strict", &model.strict), ("loose", &model.loose)] {
+    for (name, queue) in NAMES.into_iter().zip([&model.strict, &model.loose, &model.aside]) {
         let stats = stats_of(&real.broker, name);
         assert_eq!((stats.depth, stats.discarded), (queue.held.len() as u64, queue.discarded), "{name}: {queue:?}");
         assert_eq!(stats.bytes, stats.depth * MESSAGE_BYTES, "{name}");
         assert_eq!(stats.unacknowledged, queue.held.values().filter(|held| held.inflight).count() as u64, "{name}");
+    }
+}
+
+// === impl Topic ===
+
+impl Topic {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Both => "a",
+            Self::Strict => "b",
+            Self::Aside => "c",
+            Self::Tie => "d",
+        }
     }
 }
 
@@ -214,7 +246,7 @@ impl Real {
     fn open(disk: SimDisk, clock: Arc<ManualClock>) -> Self {
         let broker = Broker::open_on(Arc::new(disk.clone()), clock.clone(), settings(), specs()).expect("opens");
         let flows = NAMES.map(|name| Some(broker.bind(name, 10_000).unwrap()));
-        Self { disk, clock, broker, flows, had: [Vec::new(), Vec::new()] }
+        Self { disk, clock, broker, flows, had: Default::default() }
     }
 
     /// Takes what the consumer has at these places.
@@ -242,7 +274,7 @@ impl Real {
     async fn restart(&mut self, model: &mut Model, in_order: bool) {
         let disk = if in_order {
             // Closing takes back what consumers had, so it counts as a delivery that failed.
-            self.flows = [None, None];
+            self.flows = Default::default();
             within("closing", self.broker.close()).await;
             self.disk.clone()
         } else {
@@ -262,7 +294,7 @@ impl Real {
 
 impl Model {
     fn queue(&mut self, index: usize) -> &mut ModelQueue {
-        if index == 0 { &mut self.strict } else { &mut self.loose }
+        [&mut self.strict, &mut self.loose, &mut self.aside].into_iter().nth(index).unwrap()
     }
 
     fn is_old(&self, held: &Held) -> bool {
@@ -279,18 +311,25 @@ impl Model {
     }
 
     /// Returns whether the publisher is told yes.
-    fn publish(&mut self, both: bool) -> bool {
+    fn publish(&mut self, topic: Topic) -> bool {
         let number = self.next;
         self.next += 1;
-        if self.strict.held.len() as u64 == 3 * QUOTA_MESSAGES {
-            return false;
-        }
         let held = Held { stored_at: self.now, ..Held::default() };
-        self.strict.held.insert(number, held.clone());
-        if both && self.loose.held.len() as u64 == QUOTA_MESSAGES {
-            self.loose.discarded += 1;
-        } else if both {
-            self.loose.held.insert(number, held);
+        if matches!(topic, Topic::Both | Topic::Strict) {
+            if self.strict.held.len() as u64 == 3 * QUOTA_MESSAGES {
+                return false;
+            }
+            self.strict.held.insert(number, held.clone());
+        }
+        if matches!(topic, Topic::Aside | Topic::Tie) {
+            self.aside.held.insert(number, held.clone());
+        }
+        if matches!(topic, Topic::Both | Topic::Tie) {
+            if self.loose.held.len() as u64 == QUOTA_MESSAGES {
+                self.loose.discarded += 1;
+            } else {
+                self.loose.held.insert(number, held);
+            }
         }
         true
     }

@@ -108,6 +108,7 @@ async fn a_consumer_has_at_most_its_window_and_gets_more_when_it_acknowledges() 
 
     assert_eq!(numbers(&within("one more", flow.next_batch(9)).await.unwrap()), [3]);
     assert_eq!((flow.unacknowledged(), depth_of(&broker, "q")), (3, 4));
+    assert!(!flow.has_all(), "one message is still the queue's");
 }
 
 #[tokio::test]
@@ -247,6 +248,7 @@ async fn a_broker_that_closes_tells_its_consumers() {
     within("closing", broker.close()).await;
 
     assert_eq!(within("the consumer", waiting).await.unwrap(), Err(BindError::Closed));
+    assert_eq!(broker.trouble(), Some("the broker is closed".to_owned()));
 }
 
 #[tokio::test]
@@ -344,6 +346,66 @@ async fn a_directory_is_locked_until_its_broker_is_closed() {
     assert!(matches!(second.err(), Some(OpenError::Locked(_))));
     within("closing", broker.close()).await;
     assert!(Broker::open(dir.path(), settings(), Vec::new()).is_ok());
+}
+
+#[tokio::test]
+async fn a_directory_is_made_with_all_that_is_missing_above_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let deep = dir.path().join("data/region/broker");
+    let broker = Broker::open(&deep, settings(), vec![queue("q", &["t"])]).unwrap();
+    publish_all(&broker, "t", [1]).await;
+    within("closing", broker.close()).await;
+
+    let reopened = Broker::open(&deep, settings(), vec![queue("q", &["t"])]).unwrap();
+
+    assert_eq!(depth_of(&reopened, "q"), 1);
+}
+
+#[tokio::test]
+async fn messages_of_many_kinds_sent_at_once_keep_their_order_in_every_queue_also_when_they_come_again() {
+    let disk = SimDisk::default();
+    let topics = ["receipt", "event/1", "event/2", "late", "rejected", "tie"];
+    let specs = vec![
+        queue("sales", &["receipt", "tie"]),
+        queue("reporting", &["event/>", "late", "tie"]),
+        queue("one", &["event/1"]),
+        queue("two", &["event/2"]),
+        queue("rejected", &["rejected"]),
+    ];
+    let of = |kinds: &[u64]| (0..900).filter(|number| kinds.contains(&kind(*number))).collect::<Vec<_>>();
+    let expected = [of(&[0, 5]), of(&[1, 2, 3, 5]), of(&[1]), of(&[2]), of(&[4])];
+    let broker = open(&disk, specs.clone());
+    let publishes: Vec<_> =
+        (0..900).map(|number| broker.publish(message_of(topics[kind(number) as usize], number, 600))).collect();
+    for publish in publishes {
+        publish.await.unwrap();
+    }
+
+    for (spec, expected) in specs.iter().zip(&expected) {
+        let mut flow = broker.bind(&spec.name, 1_000).unwrap();
+        let got = within("deliveries", take(&mut flow, expected.len())).await;
+        assert_eq!(&numbers(&got), expected, "{}", spec.name);
+        assert!(ids(&got).is_sorted_by(|one, next| one < next));
+        let (kept, read): (Vec<_>, Vec<_>) = got.iter().partition(|one| one.id % 3 == 0);
+        flow.acknowledge(&read.iter().map(|one| one.id).collect::<Vec<_>>());
+        drop(flow);
+        let mut flow = broker.bind(&spec.name, 1_000).unwrap();
+        let again = within("redeliveries", take(&mut flow, kept.len())).await;
+        assert_eq!(ids(&again), kept.iter().map(|one| one.id).collect::<Vec<_>>(), "{}", spec.name);
+        flow.reject(&ids(&again));
+    }
+    let reopened = open(&disk.after_kill(), specs.clone());
+    for (spec, expected) in specs.iter().zip(&expected) {
+        let mut flow = reopened.bind(&spec.name, 1_000).unwrap();
+        let depth = depth_of(&reopened, &spec.name) as usize;
+        let got = numbers(&within("deliveries", take(&mut flow, depth)).await);
+        assert!(got.is_sorted() && got.iter().all(|one| expected.contains(one)), "{}", spec.name);
+    }
+}
+
+/// A mixture without a period that chunks could fall in step with.
+fn kind(number: u64) -> u64 {
+    (number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) % 6
 }
 
 #[tokio::test]

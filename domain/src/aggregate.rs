@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use crate::json::{Field, Object, Report, Writer};
-use crate::rules::{read_store_id, read_time, read_transaction_id};
+use crate::rules::{read_store_id, read_time, read_transaction_id, read_window_bound};
 use crate::{Money, RuleCode, RuleError, StoreId, rfc3339};
 
 /// Namespace of event ids: UUIDv5 over `store_id/window_start/transaction_count/final`.
@@ -100,9 +100,9 @@ impl AggregatedEvent {
         let store_id = read_store_id(&json.field("store_id"), report);
         let begin = read_time(&json.field("begin_stream_aggregator"), report);
         let end = read_time(&json.field("end_stream_aggregator"), report);
-        let window_start = read_time(&json.field("window_start"), report);
+        let window_start = read_window_bound(&json.field("window_start"), report);
         let end_field = json.field("window_end");
-        let window_end = read_time(&end_field, report);
+        let window_end = read_window_bound(&end_field, report);
         let count_message = "Transaction count must be positive";
         let transaction_count = report.integer(&json.field("transaction_count"), 1..=u32::MAX, count_message);
         let is_final = report.boolean(&json.field("final"));
@@ -209,6 +209,26 @@ mod tests {
     }
 
     #[test]
+    fn a_window_may_begin_before_the_years_of_its_sales() {
+        let time = |text| crate::time::parse_rfc3339(text).unwrap();
+        let in_window = |start, end, sale| {
+            let id = AggregatedEvent::id_of(sample_aggregate().store_id, time(start), 3, false);
+            let event = AggregatedEvent {
+                event_id: id,
+                window_start: time(start),
+                window_end: time(end),
+                ..sample_aggregate()
+            };
+            AggregatedEvent { begin_stream_aggregator: time(sale), end_stream_aggregator: time(sale), ..event }
+        };
+        // 946 684 800 s are no multiple of 7 s.
+        let first = in_window("1999-12-31T23:59:55Z", "2000-01-01T00:00:02Z", "2000-01-01T00:00:01Z");
+        assert_eq!(AggregatedEvent::from_json(&first.to_json()), Ok(first));
+        let older = in_window("1999-12-31T23:59:55Z", "2000-01-01T00:00:02Z", "1999-12-31T23:59:59Z");
+        assert_eq!(codes(&older), ["timestamp_out_of_range"; 2]);
+    }
+
+    #[test]
     fn a_turnover_above_a_single_amount_is_an_event_like_any_other() {
         let rich = AggregatedEvent { total_amount: Money::from_cents(99_999_999_999_999_999), ..sample_aggregate() };
         assert_eq!(AggregatedEvent::from_json(&rich.to_json()), Ok(rich));
@@ -229,13 +249,14 @@ mod tests {
             (window, size, is_final) in (0_i64..10_000, 1_i64..100_000, any::<bool>()),
         ) {
             let store_id = StoreId::from_number(store).unwrap();
-            let start = (946_684_800_000 / size + window + 1) * size;
+            // The first of them may begin before the first year in which tills exist.
+            let (first, start) = (946_684_800_000, (946_684_800_000 / size + window) * size);
             let time = |milliseconds| DateTime::from_timestamp_millis(milliseconds).unwrap();
             let event = AggregatedEvent {
                 total_amount: Money::from_cents(cents),
                 event_id: AggregatedEvent::id_of(store_id, time(start), count, is_final),
                 store_id,
-                begin_stream_aggregator: time(start),
+                begin_stream_aggregator: time(start.max(first)),
                 end_stream_aggregator: time(start + size - 1),
                 window_start: time(start),
                 window_end: time(start + size),

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::json::{Object, Report, Writer};
-use crate::rules::{read_store_id, read_time, read_transaction_id};
+use crate::rules::{read_store_id, read_time, read_transaction_id, read_window_bound};
 use crate::words::words;
 use crate::{Money, PoisonPayload, RuleCode, RuleError, Sale, StoreId, TransactionId, rfc3339};
 
@@ -62,9 +62,9 @@ impl LateSale {
         let timestamp = read_time(&json.field("timestamp"), report);
         let accepted_at = read_time(&json.field("accepted_at"), report);
         let amount = report.money(&json.field("total_amount"), "Total amount");
-        let window_start = read_time(&json.field("window_start"), report);
+        let window_start = read_window_bound(&json.field("window_start"), report);
         let end_field = json.field("window_end");
-        let window_end = read_time(&end_field, report);
+        let window_end = read_window_bound(&end_field, report);
         let sale = Sale { id: id?, store: store?, timestamp: timestamp?, accepted_at: accepted_at?, amount: amount? };
         let (window_start, window_end) = (window_start?, window_end?);
         if !(window_start..window_end).contains(&sale.timestamp) {

@@ -2,6 +2,7 @@
 //! Does not publish, count or log, and has no clock: the caller says what time it is.
 
 use std::borrow::Cow;
+use std::ops::RangeInclusive;
 
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 
@@ -144,13 +145,22 @@ impl Rules {
 
 /// A timestamp of the years in which tills exist.
 pub(crate) fn read_time(field: &Field<'_, '_>, report: &mut Report) -> Option<DateTime<Utc>> {
+    read_time_in(&limits::YEARS, field, report)
+}
+
+/// The start or the end of a window that may hold such a timestamp.
+pub(crate) fn read_window_bound(field: &Field<'_, '_>, report: &mut Report) -> Option<DateTime<Utc>> {
+    read_time_in(&limits::WINDOW_YEARS, field, report)
+}
+
+fn read_time_in(years: &RangeInclusive<i32>, field: &Field<'_, '_>, report: &mut Report) -> Option<DateTime<Utc>> {
     let text = report.string(field)?;
     let Some(time) = parse_rfc3339(&text) else {
         let message = "Timestamp must be RFC 3339 with an offset, such as 2024-11-15T10:00:00Z";
         return report.refuse(field, RuleCode::TimestampInvalid, message);
     };
-    if !limits::YEARS.contains(&time.year()) {
-        let (first, last) = (limits::YEARS.start(), limits::YEARS.end());
+    if !years.contains(&time.year()) {
+        let (first, last) = (years.start(), years.end());
         let message = format!("Timestamp must be in the years {first} to {last}");
         return report.refuse(field, RuleCode::TimestampOutOfRange, message);
     }

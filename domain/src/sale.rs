@@ -1,6 +1,8 @@
 //! The essence of a validated, paid sale: what windows and the ledger need of it.
 //! Does not hold items, receipt or customer; those stay in the published message.
 
+mod canonical;
+
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -36,9 +38,19 @@ pub enum PoisonPayload {
     NotPaid,
 }
 
-/// The fields that are read; the rest is skipped.
-#[derive(Deserialize)]
+/// The texts of the fields that are read.
 struct Essence<'a> {
+    transaction_id: &'a str,
+    timestamp: &'a str,
+    store_id: &'a str,
+    total_amount: &'a str,
+    payment_status: &'a str,
+    accepted_at: &'a str,
+}
+
+/// The same in a document of any layout; other fields are skipped.
+#[derive(Deserialize)]
+struct AnyLayout<'a> {
     transaction_id: &'a str,
     timestamp: &'a str,
     store_id: &'a str,
@@ -54,9 +66,29 @@ impl Sale {
     /// # Errors
     /// The message is poison: it can never be folded, and says why.
     pub fn from_payload(payload: &[u8]) -> Result<Self, PoisonPayload> {
-        let essence: Essence<'_> =
+        match canonical::read(payload) {
+            Some(essence) => essence.sale(),
+            None => Self::from_any_layout(payload),
+        }
+    }
+
+    fn from_any_layout(payload: &[u8]) -> Result<Self, PoisonPayload> {
+        let document: AnyLayout<'_> =
             serde_json::from_slice(payload).map_err(|error| PoisonPayload::Malformed(error.to_string()))?;
-        essence.sale()
+        document.essence().sale()
+    }
+}
+
+impl<'a> AnyLayout<'a> {
+    fn essence(&self) -> Essence<'a> {
+        Essence {
+            transaction_id: self.transaction_id,
+            timestamp: self.timestamp,
+            store_id: self.store_id,
+            total_amount: self.total_amount.get(),
+            payment_status: self.payment_status,
+            accepted_at: self.accepted_at,
+        }
     }
 }
 
@@ -71,7 +103,7 @@ impl Essence<'_> {
             store: self.store_id.parse().map_err(|_| PoisonPayload::Field("store_id"))?,
             timestamp: time("timestamp", self.timestamp)?,
             accepted_at: time("accepted_at", self.accepted_at)?,
-            amount: Money::parse(self.total_amount.get()).map_err(|_| PoisonPayload::Field("total_amount"))?,
+            amount: Money::parse(self.total_amount).map_err(|_| PoisonPayload::Field("total_amount"))?,
         })
     }
 }

@@ -98,8 +98,8 @@ impl PartialSchema for AggregatedEvent {
             ("store_id", numbered("STORE_", crate::ids::MAX_NUMBER, "Whose window").into()),
             ("begin_stream_aggregator", time("Earliest event time in the window").into()),
             ("end_stream_aggregator", time("Latest event time in the window").into()),
-            ("window_start", time("Inclusive; aligned to the Unix epoch").into()),
-            ("window_end", time("Exclusive").into()),
+            ("window_start", window_bound("Inclusive; aligned to the Unix epoch").into()),
+            ("window_end", window_bound("Exclusive").into()),
             ("transaction_count", integer(1..=u32::MAX, "Distinct sales in it").into()),
             ("final", ObjectBuilder::new().schema_type(Type::Boolean).description(Some("Later sales are late")).into()),
             ("currency", currency.description(Some("ISO 4217")).into()),
@@ -142,6 +142,10 @@ fn uuid(description: &str) -> ObjectBuilder {
 fn time(description: &str) -> ObjectBuilder {
     let format = SchemaFormat::KnownFormat(KnownFormat::DateTime);
     string(description, crate::time::MAX_LEN).format(Some(format)).pattern(Some(pattern::TIMESTAMP))
+}
+
+fn window_bound(description: &str) -> ObjectBuilder {
+    time(description).pattern(Some(pattern::WINDOW_BOUND))
 }
 
 fn words(words: &[&str], description: &str) -> ObjectBuilder {

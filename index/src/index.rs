@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, Slice};
 use uuid::Uuid;
 
+use crate::filter::Filter;
 use crate::generation::{Calendar, keyspace_name, number_of};
 
 /// Why the index could not answer or change.
@@ -36,7 +37,15 @@ struct Inner {
 struct Generation {
     number: u64,
     ids: Keyspace,
+    /// Spares the storage most questions.
+    filter: Arc<Filter>,
 }
+
+/// Ids in memory before they are sorted into a table; several times this where the disk is slow.
+const MEMTABLE: u64 = 8 * 1024 * 1024;
+
+/// Reading more ids than this at start would delay it by seconds: the filter then denies nothing, for a generation's time.
+const MAX_READ_AT_START: usize = 1_000_000;
 
 impl IdIndex {
     /// Opens the generations of index `name` inside `database`, and the one that takes ids now.
@@ -64,6 +73,9 @@ impl IdIndex {
     /// The storage fails.
     pub fn get(&self, id: Uuid) -> Result<Option<Slice>, IndexError> {
         for generation in self.inner.generations.load().iter() {
+            if !generation.filter.may_hold(id) {
+                continue;
+            }
             if let Some(value) = generation.ids.get(id.as_bytes())? {
                 return Ok(Some(value));
             }
@@ -75,6 +87,7 @@ impl IdIndex {
     pub fn put(&self, batch: &mut OwnedWriteBatch, id: Uuid, value: &[u8]) {
         let generations = self.inner.generations.load();
         let newest = generations.first().expect("opening has made a generation and rotating keeps the newest");
+        newest.filter.add(id);
         batch.insert(&newest.ids, *id.as_bytes(), value);
     }
 
@@ -115,8 +128,28 @@ impl IdIndex {
 }
 
 fn open_generation(database: &Database, name: &str, number: u64) -> Result<Generation, IndexError> {
-    let ids = database.keyspace(&keyspace_name(name, number), KeyspaceCreateOptions::default)?;
-    Ok(Generation { number, ids })
+    let ids = database.keyspace(&keyspace_name(name, number), options)?;
+    let filter = Arc::new(filter_of(&ids)?);
+    Ok(Generation { number, ids, filter })
+}
+
+/// Random ids miss the processor's caches in sorted memory as soon as that outgrows them.
+fn options() -> KeyspaceCreateOptions {
+    KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE)
+}
+
+fn filter_of(ids: &Keyspace) -> Result<Filter, IndexError> {
+    if ids.approximate_len() > MAX_READ_AT_START {
+        return Ok(Filter::undecided());
+    }
+    let filter = Filter::default();
+    for entry in ids.iter() {
+        match Uuid::from_slice(&entry.key()?) {
+            Ok(id) => filter.add(id),
+            Err(_) => return Ok(Filter::undecided()),
+        }
+    }
+    Ok(filter)
 }
 
 #[cfg(test)]

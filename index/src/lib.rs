@@ -1,7 +1,10 @@
 //! A durable set of 16-byte ids, each with a short value, forgotten after a horizon.
 //! Writes join the caller's atomic batch and reads take no lock; what an id or its value means is the caller's business.
 
+mod disk;
+mod filter;
 mod generation;
 mod index;
 
+pub use disk::{make_directory, rewrite_journals};
 pub use index::{IdIndex, IndexError};

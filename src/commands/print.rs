@@ -25,8 +25,9 @@ pub fn error_line(text: &str) {
 }
 
 /// `tillstream openapi`.
-pub fn openapi() -> anyhow::Result<ExitCode> {
-    line(http::openapi_document());
+pub fn openapi(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
+    let settings = Settings::load(args)?;
+    line(http::Documents::new(&settings.rules.rules()).at_root());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -36,6 +37,7 @@ pub fn asyncapi(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
     let tree = startup::peek_secrets(&settings)?;
     let prefix = tree.as_deref().map_or_else(|| Ok(TopicPrefix::default()), startup::topic_prefix)?;
     let queues = embedded_queues(prefix.as_str(), settings.rules.max_store, &settings.broker);
-    line(&serde_json::to_string_pretty(&asyncapi::document(prefix.as_str(), &queues))?);
+    let http = http::Documents::new(&settings.rules.rules());
+    line(&serde_json::to_string_pretty(&asyncapi::document(prefix.as_str(), &queues, &http))?);
     Ok(ExitCode::SUCCESS)
 }

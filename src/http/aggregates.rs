@@ -28,7 +28,7 @@ pub struct AggregateAnswer {
     tag = "validation",
     operation_id = "amount_per_store",
     request_body(
-        content = super::documents::AggregateDocument,
+        content = AggregatedEvent,
         description = "One window of one store",
         example = json!(super::examples::aggregate()),
     ),

@@ -8,19 +8,20 @@ use actix_web::{HttpRequest, web};
 use bytes::Bytes;
 
 use super::errors::ApiError;
-use super::negotiate::is_json_or_unspecified;
+use super::negotiate::{is_json_or_unspecified, is_plain};
 
 /// Reads a JSON body.
 ///
 /// # Errors
-/// 415 for another type, 413 over `limit`, 408 when it takes longer than `within`, 400 when the connection breaks.
+/// 415 for another type or a compressed body, 413 over `limit`, 408 when it takes longer than `within`, 400 when the
+/// connection breaks.
 pub async fn read_json(
     request: &HttpRequest,
     payload: web::Payload,
     limit: usize,
     within: Duration,
 ) -> Result<Bytes, ApiError> {
-    if !is_json_or_unspecified(request) {
+    if !is_json_or_unspecified(request) || !is_plain(request) {
         return Err(ApiError::UnsupportedMediaType);
     }
     if announced_length(request).is_some_and(|length| length > limit) {

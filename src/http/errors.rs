@@ -42,8 +42,8 @@ pub enum ApiError {
     /// Larger than `http.max_body`.
     #[error("the body is larger than {0} bytes")]
     TooLarge(usize),
-    /// Neither JSON nor unspecified.
-    #[error("the body must be sent as application/json")]
+    /// Neither JSON nor unspecified, or compressed.
+    #[error("the body must be sent as application/json and not compressed")]
     UnsupportedMediaType,
     /// The input breaks these rules.
     #[error("the input breaks {} rules", .errors.len())]

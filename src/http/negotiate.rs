@@ -1,4 +1,4 @@
-//! Reads `Accept` and `Content-Type`.
+//! Reads `Accept`, `Content-Type` and `Content-Encoding`.
 //! Does not render anything.
 
 use actix_web::HttpRequest;
@@ -37,8 +37,8 @@ impl RowFormat {
 
 /// A problem document only for those who name it.
 pub fn error_shape(request: &HttpRequest) -> ErrorShape {
-    let wants_problem =
-        accepted(request.headers()).any(|(kind, _)| kind.eq_ignore_ascii_case("application/problem+json"));
+    let wants_problem = accepted(request.headers())
+        .any(|(kind, weight)| weight > 0 && kind.eq_ignore_ascii_case("application/problem+json"));
     if wants_problem { ErrorShape::Problem } else { ErrorShape::Plain }
 }
 
@@ -60,6 +60,12 @@ pub fn is_json_or_unspecified(request: &HttpRequest) -> bool {
     let Ok(text) = value.to_str() else { return false };
     let kind = text.split(';').next().unwrap_or_default().trim();
     kind.eq_ignore_ascii_case("application/json") || is_json_suffix(kind)
+}
+
+/// Whether the body is what it says, not compressed: a small one could unfold beyond every bound.
+pub fn is_plain(request: &HttpRequest) -> bool {
+    let mut encodings = request.headers().get_all(header::CONTENT_ENCODING);
+    encodings.all(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 fn is_json_suffix(kind: &str) -> bool {
@@ -119,6 +125,16 @@ mod tests {
     }
 
     #[test]
+    fn a_problem_document_is_for_those_who_name_it_and_do_not_rule_it_out() {
+        let shape = |accept: &str| {
+            error_shape(&TestRequest::default().insert_header((header::ACCEPT, accept)).to_http_request())
+        };
+        assert_eq!(shape("text/html, application/problem+json;q=0.1"), ErrorShape::Problem);
+        assert_eq!(shape("application/problem+json;q=0"), ErrorShape::Plain);
+        assert_eq!(shape("*/*"), ErrorShape::Plain);
+    }
+
+    #[test]
     fn a_body_without_a_type_is_read_as_json_and_other_types_are_not() {
         let reads = |kind: Option<&str>| {
             let request = TestRequest::default();
@@ -135,6 +151,15 @@ mod tests {
         assert!(!reads(Some("text/plain")));
         assert!(!reads(Some("application/xml")));
         assert!(!reads(Some("")));
+    }
+
+    #[test]
+    fn a_compressed_body_is_not_plain() {
+        let request = |encoding: &str| TestRequest::default().insert_header((header::CONTENT_ENCODING, encoding));
+        assert!(is_plain(&TestRequest::default().to_http_request()));
+        assert!(is_plain(&request("Identity").to_http_request()));
+        assert!(!is_plain(&request("gzip").to_http_request()));
+        assert!(!is_plain(&request("identity, br").to_http_request()));
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! The OpenAPI document, generated from the handlers, and the page to try it.
 //! Does not load anything from elsewhere: the page's assets are in the binary.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use tillstream_domain::schema::transaction_schema;
+use tillstream_domain::{Rules, ValidTransaction};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{InfoBuilder, OpenApi as Document, ServerBuilder};
-use utoipa::{Modify, OpenApi};
+use utoipa::{Modify, OpenApi, ToSchema};
 use utoipa_swagger_ui::Config;
 
 use super::documents::{DetailDocument, InvalidDocument, ProblemDocument, ProblemEntry};
@@ -54,24 +56,38 @@ impl Modify for Finish {
     }
 }
 
-static AT_ROOT: LazyLock<String> = LazyLock::new(|| document_for(["/", PREFIX]));
-static AT_PREFIX: LazyLock<String> = LazyLock::new(|| document_for([PREFIX, "/"]));
-
-/// The document as JSON, for a reader at the root.
-pub fn document() -> &'static str {
-    &AT_ROOT
+/// The document as JSON, for readers at the root and below the prefix.
+#[derive(Debug, Clone)]
+pub struct Documents {
+    at_root: Arc<str>,
+    at_prefix: Arc<str>,
 }
 
-fn document_for(servers: [&str; 2]) -> String {
+impl Documents {
+    /// The documents of a service with these rules: the number of stores is part of a schema.
+    pub fn new(rules: &Rules) -> Self {
+        let at = |servers| document_for(rules, servers).into();
+        Self { at_root: at(["/", PREFIX]), at_prefix: at([PREFIX, "/"]) }
+    }
+
+    /// For a reader at the root.
+    pub fn at_root(&self) -> &str {
+        &self.at_root
+    }
+}
+
+fn document_for(rules: &Rules, servers: [&str; 2]) -> String {
     let mut document = Api::openapi();
     document.servers = Some(servers.map(|url| ServerBuilder::new().url(url).build()).into());
+    let schemas = &mut document.components.get_or_insert_default().schemas;
+    schemas.insert(ValidTransaction::name().into_owned(), transaction_schema(rules).into());
     document.to_pretty_json().expect("a document of plain fields can be written")
 }
 
 /// `GET /api/v1/pos/openapi.json`.
-pub async fn get(request: HttpRequest) -> HttpResponse {
-    let document = if was_prefixed(&request) { &AT_PREFIX } else { &AT_ROOT };
-    HttpResponse::Ok().content_type("application/json").body(document.as_str())
+pub async fn get(api: web::Data<super::Api>, request: HttpRequest) -> HttpResponse {
+    let document = if was_prefixed(&request) { &api.documents.at_prefix } else { &api.documents.at_root };
+    HttpResponse::Ok().content_type("application/json").body(document.to_string())
 }
 
 /// `GET /api/v1/pos/docs`: the page itself. Its links are relative to `docs/`, so it works below any prefix.

@@ -12,6 +12,7 @@ use futures_util::future::Either;
 
 use super::errors::ApiError;
 use super::settings::HttpSettings;
+use super::unread::Unread;
 use super::{Api, metrics, prefix, routes};
 
 /// A peer that does not read its answer's end is cut off after this time.
@@ -76,24 +77,25 @@ pub fn app(
     App::new().app_data(shared).configure(routes::configure).wrap(metrics::middleware()).wrap_fn(front)
 }
 
-/// The outermost layer: refuses unknown methods, strips the prefix, notes the size of the answer.
+/// The outermost layer: refuses unknown methods, strips the prefix, holds chunked bodies, notes the size of the answer.
 fn front<S, B>(
     mut request: ServiceRequest,
     service: &S,
 ) -> impl Future<Output = Result<ServiceResponse<EitherBody<B>>, actix_web::Error>> + use<S, B>
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error>,
-    B: MessageBody,
+    B: MessageBody + 'static,
 {
     if !prefix::is_known(request.method()) {
         let refusal = ApiError::MethodNotAllowed("GET, HEAD, POST").error_response();
         return Either::Left(std::future::ready(Ok(request.into_response(refusal.map_into_right_body()))));
     }
     prefix::strip(&mut request);
+    let unread = Unread::of(&mut request);
     let answer = service.call(request);
     Either::Right(async move {
         let response = answer.await?;
         metrics::observe_size(&response);
-        Ok(response.map_into_left_body())
+        Ok(Unread::hold(unread, response))
     })
 }

@@ -46,6 +46,10 @@ fn tree_for_test() -> Node {
     }
 }
 
+fn openapi_for_test() -> Documents {
+    Documents::new(&tillstream_domain::Rules::default())
+}
+
 fn api_for_test(doors: Doors) -> Api {
     let board = HealthBoard::default();
     for leg in [Leg::Secrets, Leg::Publish, Leg::Clock] {
@@ -57,6 +61,7 @@ fn api_for_test(doors: Doors) -> Api {
         settings,
         users: users_for_test(),
         doors,
+        documents: openapi_for_test(),
         health: Health::new(&"validation".parse().unwrap(), board, || None),
         tree: Arc::new(tree_for_test),
     }
@@ -185,6 +190,27 @@ async fn a_body_over_the_bound_is_a_413_announced_or_not() {
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
     let (status, _, _) = answer(api(), sale_request().set_payload(vec![b' '; 1_000])).await;
     assert_eq!(status, StatusCode::OK);
+}
+
+#[actix_web::test]
+async fn a_chunked_body_that_never_ends_does_not_keep_a_refused_connection() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let settings = HttpSettings { listen: ([127, 0, 0, 1], 0).into(), workers: 1, ..HttpSettings::default() };
+    let bound = bind(&settings).unwrap();
+    let mut client = tokio::net::TcpStream::connect(bound.address()).await.unwrap();
+    let (server, handle) = bound.run(api_for_test(Doors::default())).unwrap();
+    let server = actix_web::rt::spawn(server);
+    let request = "POST /nowhere HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5\r\nab";
+    client.write_all(request.as_bytes()).await.unwrap();
+
+    let mut received = String::new();
+    let until_closed = client.read_to_string(&mut received);
+
+    tokio::time::timeout(Duration::from_secs(30), until_closed).await.expect("the connection is closed").unwrap();
+    assert!(received.starts_with("HTTP/1.1 404"), "{received}");
+    handle.stop(false).await;
+    server.await.unwrap().unwrap();
 }
 
 #[actix_web::test]
@@ -338,7 +364,7 @@ fn references(value: &Value, found: &mut Vec<String>) {
 
 #[test]
 fn every_reference_of_the_document_points_at_something() {
-    let document: Value = serde_json::from_str(openapi_document()).unwrap();
+    let document: Value = serde_json::from_str(openapi_for_test().at_root()).unwrap();
     let mut found = Vec::new();
     references(&document, &mut found);
     assert!(found.len() > 50);
@@ -349,7 +375,7 @@ fn every_reference_of_the_document_points_at_something() {
 
 /// The property names of a schema, sorted.
 fn properties(schema: &str) -> Vec<String> {
-    let document: Value = serde_json::from_str(openapi_document()).unwrap();
+    let document: Value = serde_json::from_str(openapi_for_test().at_root()).unwrap();
     keys(&document["components"]["schemas"][schema]["properties"])
 }
 
@@ -360,14 +386,14 @@ fn keys(object: &Value) -> Vec<String> {
 #[test]
 fn what_is_read_and_served_by_others_has_the_documented_fields() {
     let transaction = examples::transaction();
-    assert_eq!(keys(&transaction), properties("TransactionDocument"));
-    assert_eq!(keys(&transaction["items"][0]), properties("ItemDocument"));
-    assert_eq!(keys(&transaction["receipt"]), properties("ReceiptDocument"));
+    assert_eq!(keys(&transaction), properties("Transaction"));
+    assert_eq!(keys(&transaction["items"][0]), properties("Item"));
+    assert_eq!(keys(&transaction["receipt"]), properties("Receipt"));
     let start = chrono::DateTime::from_timestamp(1_700_000_000, 0).unwrap();
     let event = turnover::row_for_test(1, start, Money::from_cents(5)).event;
     let mut event = keys(&serde_json::from_slice(&event.to_json()).unwrap());
     event.sort();
-    assert_eq!(event, properties("AggregateDocument"));
+    assert_eq!(event, properties("AggregatedEvent"));
     let node = keys(&serde_json::to_value(tree_for_test()).unwrap());
     assert_eq!(node, properties("ActorDocument"));
 }

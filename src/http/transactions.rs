@@ -47,7 +47,7 @@ pub struct CorrectionAnswer {
     tag = "validation",
     operation_id = "validate_transaction",
     request_body(
-        content = super::documents::TransactionDocument,
+        content = tillstream_domain::ValidTransaction,
         description = "One transaction of a till",
         example = json!(super::examples::transaction()),
     ),

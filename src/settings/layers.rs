@@ -29,6 +29,14 @@ pub enum SettingsError {
     /// The file of `--config` is not there.
     #[error("configuration file `{}` does not exist", .0.display())]
     NoSuchFile(PathBuf),
+    /// A file that cannot be read, or is no TOML.
+    #[error("configuration file `{}` cannot be used: {reason}", .file.display())]
+    BrokenFile {
+        /// Which.
+        file: PathBuf,
+        /// What is wrong, and where in it.
+        reason: String,
+    },
     /// A key that no section has.
     #[error("unknown key `{key}` in {place}; known here: {known}")]
     UnknownKey {
@@ -68,13 +76,13 @@ impl Layers {
     pub fn read<T: DeserializeOwned>(&self, overrides: &[(&str, String)]) -> Result<T, SettingsError> {
         let mut figment = Figment::new();
         if self.base.is_file() {
-            figment = figment.merge(Toml::file_exact(&self.base));
+            figment = figment.merge(toml_file(&self.base)?);
         }
         if let Some(file) = &self.file {
             if !file.is_file() {
                 return Err(SettingsError::NoSuchFile(file.clone()));
             }
-            figment = figment.merge(Toml::file_exact(file));
+            figment = figment.merge(toml_file(file)?);
         }
         figment = figment.merge(Env::prefixed(ENV_PREFIX).split("__"));
         for (key, value) in overrides {
@@ -82,6 +90,14 @@ impl Layers {
         }
         figment.extract().map_err(|error| explain(&figment, error))
     }
+}
+
+/// Parsed here once more, because figment does not say which file it could not read.
+fn toml_file(file: &Path) -> Result<figment::providers::Data<Toml>, SettingsError> {
+    let broken = |reason: String| SettingsError::BrokenFile { file: file.to_owned(), reason };
+    let text = std::fs::read_to_string(file).map_err(|error| broken(error.to_string()))?;
+    text.parse::<toml::Table>().map_err(|error| broken(error.to_string().trim_end().to_owned()))?;
+    Ok(Toml::file_exact(file))
 }
 
 fn command_line<'a>(key: &'a str, value: &'a str) -> Serialized<impl Serialize + 'a> {

@@ -61,6 +61,15 @@ fn roles_and_addresses_come_from_the_environment_too() {
 }
 
 #[test]
+fn a_file_that_is_no_toml_is_named_with_the_line() {
+    in_jail(|jail| {
+        jail.create_file("mine.toml", "[http]\nworkers = = 2").unwrap();
+        let error = read_for_test(Some("mine.toml"), &[]).unwrap_err().to_string();
+        assert!(error.contains("`mine.toml` cannot be used") && error.contains("line 2"), "{error}");
+    });
+}
+
+#[test]
 fn an_unknown_key_is_named_with_the_file_that_it_stands_in() {
     in_jail(|jail| {
         jail.create_file("config/base.toml", "[http]\nlisten = \"127.0.0.1:1\"\nlisen = \"x\"").unwrap();

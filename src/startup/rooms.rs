@@ -110,7 +110,7 @@ impl Wiring<'_> {
             }));
             rooms.doors.aggregate = Some(pool.aggregates().into());
         }
-        rooms.secrets_listeners.extend(pool.secrets());
+        rooms.secrets_listeners.push(pool.secrets());
         rooms.in_order_of_data.push(supervisor);
         Ok(pool)
     }

@@ -1,5 +1,5 @@
 //! A recorded file goes through `tillstream replay` and comes out as the file's own sums, twice, and under five kills.
-//! `TILLSTREAM_TEST_REPLAY_SALES` sets how many sales (the soak uses 100,000).
+//! `TILLSTREAM_TEST_REPLAY_SALES` sets how many sales (the soak uses 500,000).
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -12,11 +12,11 @@ use uuid::Uuid;
 
 use crate::support::{Sale, Setup, TestApp, Window, eventually};
 
-/// Enough for hundreds of windows and five kills in the middle, in seconds and not in minutes.
-const SALES: usize = 20_000;
+/// The file of the promise: tens of thousands of windows, and time for five kills in the middle.
+const SALES: usize = 100_000;
 
 /// A replay that takes longer is stuck.
-const REPLAY_WITHIN: Duration = Duration::from_secs(600);
+const REPLAY_WITHIN: Duration = Duration::from_secs(1_800);
 
 /// Window size in this file: the default.
 const WINDOW_SECONDS: i64 = 10;

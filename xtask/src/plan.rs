@@ -39,7 +39,7 @@ pub fn soak() -> Result<()> {
     let mut stages = Stages::default();
     stages.run("set-up", || plain(set_up::run("soak")));
     let more = [
-        ("TILLSTREAM_TEST_REPLAY_SALES", "100000"),
+        ("TILLSTREAM_TEST_REPLAY_SALES", "500000"),
         ("PROPTEST_CASES", "20000"),
         ("TILLSTREAM_TEST_FUZZ_INPUTS", "5000000"),
     ];
@@ -55,7 +55,11 @@ pub fn bench(rest: &[&str]) -> Result<()> {
     set_up::run("bench")?;
     let build = ["build", "--release", "-p", "tillstream", "-p", "tillstream-bench", "--bins"];
     cargo(&build, &[])?;
-    let examples = [("tillstream-window", "aggregate_bench"), ("tillstream-supervision", "tell_ask")];
+    let examples = [
+        ("tillstream-window", "aggregate_bench"),
+        ("tillstream-supervision", "tell_ask"),
+        ("tillstream-bench", "restart_latency"),
+    ];
     for (package, example) in examples {
         cargo(&["build", "--release", "-p", package, "--example", example], &[])?;
     }
@@ -81,7 +85,13 @@ fn unit_tests() -> Result<Tests> {
 
 fn fuzz(target: &str) -> Result<Tests> {
     let limit = format!("-max_total_time={FUZZ_SECONDS}");
+    // What libFuzzer finds goes to the first folder; the second, the corpus of the repository, is only read.
+    let found = workspace::target_dir()?.join("fuzz-corpus").join(target);
+    std::fs::create_dir_all(&found).with_context(|| format!("make `{}`", found.display()))?;
+    let known = format!("fuzz/corpus/{target}");
     let mut command = Command::new("cargo");
-    command.args(["+nightly", "fuzz", "run", target, "--", &limit]).current_dir(workspace::root()?);
+    // libFuzzer's instrumentation is an unstable flag; the stable compiler takes it when it is asked to.
+    command.args(["fuzz", "run", target]).arg(found).args([&known, "--", &limit]);
+    command.env("RUSTC_BOOTSTRAP", "1").current_dir(workspace::root()?);
     counted(command)
 }

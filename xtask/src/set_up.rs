@@ -99,11 +99,8 @@ fn components() -> Result<()> {
     Ok(())
 }
 
-/// libFuzzer needs a nightly compiler; only the soak does.
+/// Builds and runs the libFuzzer targets; only the soak needs it.
 fn cargo_fuzz() -> Result<()> {
-    if !works("cargo", &["+nightly", "--version"]) {
-        succeed(Command::new("rustup").args(["toolchain", "install", "nightly", "--profile", "minimal"]))?;
-    }
     if works("cargo", &["fuzz", "--version"]) {
         return Ok(());
     }

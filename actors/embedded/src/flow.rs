@@ -71,8 +71,8 @@ impl EmbeddedFlow {
     fn pump(&mut self, flow: Flow, ctx: &mut SupervisedContext<Self>) {
         let epoch = self.wiring.epochs.fetch_add(1, Ordering::Relaxed) + 1;
         let (acknowledged, orders) = unbounded_channel();
-        let FlowWiring { broker, queue, window, consumer, health, .. } = self.wiring.clone();
-        let pump = Pump { broker, health, queue, flow, epoch, window, consumer, orders };
+        let FlowWiring { broker, window, consumer, health, .. } = self.wiring.clone();
+        let pump = Pump { broker, health, flow, epoch, window, consumer, orders };
         ctx.spawn(pump.run().into_actor(self).map(|end, flow, ctx| flow.pump_ended(&end, ctx)));
         self.binding = Some(Binding { epoch, acknowledged });
         self.pause = FIRST_PAUSE;

@@ -22,8 +22,6 @@ pub struct Pump {
     pub broker: Broker,
     /// Asked the same of the publisher.
     pub health: HealthBoard,
-    /// The queue's name.
-    pub queue: String,
     /// The binding; dropped with the pump.
     pub flow: Flow,
     /// Which binding it is.
@@ -91,13 +89,8 @@ impl Pump {
     /// slow to read, or in front of a broker that takes nothing.
     fn heartbeat(&self, unacknowledged: usize) -> Option<Sending> {
         let flows = self.broker.trouble().is_none() && self.health.get(Leg::Publish) == LegState::Up;
-        let idle = unacknowledged < self.window && flows && self.all_delivered();
+        let idle = unacknowledged < self.window && flows && self.flow.has_all();
         idle.then(|| -> Sending { Box::pin(self.consumer.clone().beat(self.epoch)) })
-    }
-
-    fn all_delivered(&self) -> bool {
-        let stats = self.broker.stats();
-        stats.iter().find(|stats| stats.name == self.queue).is_some_and(|stats| stats.depth == stats.unacknowledged)
     }
 }
 

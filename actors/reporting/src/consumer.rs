@@ -47,6 +47,8 @@ pub(crate) trait Book: Sized + Send + Unpin + 'static {
 
     /// Which half of the health leg this is.
     const SIDE: Side;
+    /// Where the database is, below the plan's directory.
+    const DIRECTORY: &'static str;
 
     /// The queue that is consumed.
     fn queue(plan: &ReportingPlan) -> &str;
@@ -180,7 +182,9 @@ impl<B: Book> Consumer<B> {
 
     fn open(&mut self, ctx: &mut SupervisedContext<Self>) {
         let plan = self.wiring.plan.clone();
-        let opening = async move { spawn_blocking(move || B::open(&plan, Utc::now())).await? };
+        // Whether a predecessor's last commit failed nobody knows.
+        let unsure = self.failures > 0 || ctx.generation() > 1;
+        let opening = async move { spawn_blocking(move || open_surely::<B>(&plan, unsure)).await? };
         ctx.spawn(opening.into_actor(self).map(|opened, actor, ctx| match opened {
             Ok((store, book)) => actor.opened(store, book, ctx),
             Err(error) => actor.failed(&error, ctx),
@@ -375,6 +379,14 @@ impl<B: Book> Handler<MessagesDelivered> for Consumer<B> {
             }
         }
     }
+}
+
+/// What a failed commit left may be readable and yet not on disk: it must not be acknowledged as it is.
+fn open_surely<B: Book>(plan: &ReportingPlan, unsure: bool) -> Result<(B::Store, B), StoreError> {
+    if unsure {
+        tillstream_index::rewrite_journals(&plan.directory.join(B::DIRECTORY))?;
+    }
+    B::open(plan, Utc::now())
 }
 
 fn run<B: Book>(store: &B::Store, job: Job<B>) -> Result<(Written<B::Change>, Job<B>), StoreError> {

@@ -23,6 +23,9 @@ pub(crate) struct Inbox {
     /// The binding whose deliveries are taken. `None` until this incarnation has seen a bind: a restarted consumer that took the
     /// rest of an old binding would fold messages before those that it lost, and so in another order than the queue's.
     epoch: Option<u32>,
+    /// Number of the newest message that was taken of that binding. A flow that waited in vain for the answer sends its batch again,
+    /// and while nothing can be committed each repetition would be kept beside the first.
+    newest: u64,
     waiting: VecDeque<InboundMessage>,
     /// How many of `waiting`, from the front, are in a commit.
     writing: usize,
@@ -34,13 +37,15 @@ pub(crate) struct Inbox {
 impl Inbox {
     /// An empty inbox that makes flows wait beyond `capacity` messages.
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { epoch: None, waiting: VecDeque::new(), writing: 0, held: Vec::new(), capacity: capacity.max(1) }
+        let (waiting, held) = (VecDeque::new(), Vec::new());
+        Self { epoch: None, newest: 0, waiting, writing: 0, held, capacity: capacity.max(1) }
     }
 
     /// The flow is bound: what waited came from an older binding and comes again, except what a commit has in hand.
     pub(crate) fn bound(&mut self, epoch: u32) {
         self.waiting.truncate(self.writing);
         self.epoch = Some(epoch);
+        self.newest = 0;
         self.make_room();
     }
 
@@ -59,10 +64,14 @@ impl Inbox {
         if self.epoch != Some(epoch) {
             return Taken::Stale;
         }
-        self.waiting.extend(messages);
+        let known = self.newest;
+        self.newest = messages.last().map_or(known, |message| known.max(message.tag.number));
+        self.waiting.extend(messages.into_iter().filter(|message| message.tag.number > known));
         if self.waiting.len() < self.capacity {
             return Taken::Now;
         }
+        // Of the same flow, so it waits for one answer at a time.
+        self.held.clear();
         let (room, answer) = oneshot::channel();
         self.held.push(room);
         Taken::Later(answer)
@@ -146,6 +155,24 @@ mod tests {
         assert_eq!(inbox.begin_commit().len(), 3);
         inbox.committed();
         assert_eq!(room.try_recv(), Ok(()));
+    }
+
+    #[test]
+    fn a_flow_that_sends_a_batch_again_while_nothing_can_be_committed_costs_no_memory() {
+        let mut inbox = Inbox::new(2);
+        inbox.bound(1);
+        for _ in 0..100 {
+            assert!(matches!(inbox.take(1, messages_for_test(1, 1..4)), Taken::Later(_)));
+        }
+
+        assert_eq!((inbox.begin_commit().len(), inbox.held.len()), (3, 1));
+        inbox.committed();
+        assert!(matches!(inbox.take(1, messages_for_test(1, 1..5)), Taken::Now));
+        assert_eq!(inbox.begin_commit().len(), 1, "only the new one");
+
+        inbox.bound(2);
+        let _ = inbox.take(2, messages_for_test(2, 1..3));
+        assert_eq!(inbox.waiting.len() - inbox.writing, 2, "another binding counts anew");
     }
 
     #[test]

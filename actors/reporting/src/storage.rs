@@ -16,7 +16,8 @@ const MEMTABLE_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Opens or makes the database in this directory.
 pub(crate) fn open(directory: &Path) -> Result<Database, StoreError> {
-    std::fs::create_dir_all(directory)?;
+    directory.parent().map_or(Ok(()), tillstream_index::make_directory)?;
+    tillstream_index::make_directory(directory)?;
     let builder = Database::builder(directory).cache_size(CACHE_BYTES).max_journaling_size(JOURNAL_BYTES);
     Ok(builder.worker_threads(1).open()?)
 }

@@ -1,3 +1,4 @@
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -110,6 +111,26 @@ async fn until(mut holds: impl FnMut() -> bool) {
 
 fn sales_for_test() -> Vec<TestSale> {
     (1..=6).map(|id| TestSale { id, store: 1 + id as u32 % 2, cents: 100, second: 4 }).collect()
+}
+
+#[tokio::test]
+async fn journals_that_a_former_incarnation_may_have_failed_to_sync_are_written_anew() {
+    let local = LocalSet::new();
+    local
+        .run_until(async {
+            let directory = tempfile::tempdir().expect("a directory");
+            let bench = Bench::start(directory.path());
+            let _ = bench.reporting.ledger.ask(QueryLedger, WITHIN).await;
+            let journal = |name| directory.path().join(name).join("0.jnl");
+            until(|| journal("ledger").exists() && journal("turnover").exists()).await;
+            let files = || ["ledger", "turnover"].map(|name| journal(name).metadata().map(|file| file.ino()).ok());
+            let before = files();
+            bench.kill("root.ledger").await;
+            bench.kill("root.turnover").await;
+            until(|| files().iter().zip(before).all(|(now, before)| *now != before)).await;
+            bench.stop().await;
+        })
+        .await;
 }
 
 #[tokio::test]

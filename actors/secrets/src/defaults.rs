@@ -9,7 +9,8 @@ use crate::error::SecretsError;
 const PASSWORD_LENGTH: usize = 32;
 const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
-const HEADER: &str = "# Secrets of this installation, one table per path; a change is in use without a restart.\n\
+const HEADER: &str = "# Secrets of this installation, one table per path; a change is in use without a restart,\n\
+                      # only that of `pos_topic_prefix` at the next start.\n\
                       # Keep this file to yourself: its mode must stay 0600.\n\n";
 
 /// What a key starts with.

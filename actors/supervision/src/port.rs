@@ -60,6 +60,14 @@ where
         self.0.ask(msg, within)
     }
 
+    /// A port to several actors that do the same: tell and ask try the next one where a mailbox is full, push takes the first.
+    pub fn first_free(ports: Vec<Port<M>>) -> Port<M>
+    where
+        M: Clone,
+    {
+        Port(Arc::new(FirstFree(ports.into())))
+    }
+
     /// For tests: a port that hands every message to a closure (runs on the caller's thread).
     pub fn from_fn(f: impl Fn(M) -> M::Result + Send + Sync + 'static) -> Port<M> {
         Port(Arc::new(Closure(f)))
@@ -158,6 +166,37 @@ where
         Box::pin(async move {
             let port = timeout_at(deadline, bound).await.map_err(|_| AskError::NotDelivered)?;
             port.ask(msg, deadline.saturating_duration_since(Instant::now())).await
+        })
+    }
+}
+
+struct FirstFree<M: Message>(Arc<[Port<M>]>);
+
+impl<M> Door<M> for FirstFree<M>
+where
+    M: Message + Clone + Send + 'static,
+    M::Result: Send,
+{
+    fn tell(&self, msg: M) -> Result<(), TellError> {
+        let mut told = self.0.iter().map(|port| port.tell(msg.clone()));
+        told.find(|told| *told != Err(TellError::Full)).unwrap_or(Err(TellError::Full))
+    }
+
+    fn push(&self, msg: M) -> Result<(), TellError> {
+        self.0.first().ok_or(TellError::Terminated)?.push(msg)
+    }
+
+    fn ask(&self, msg: M, within: Duration) -> Answer<M> {
+        let (ports, deadline) = (Arc::clone(&self.0), Instant::now() + within);
+        Box::pin(async move {
+            for port in ports.iter() {
+                let left = deadline.saturating_duration_since(Instant::now());
+                match port.ask(msg.clone(), left).await {
+                    Err(AskError::Full) => {}
+                    answer => return answer,
+                }
+            }
+            Err(AskError::Full)
         })
     }
 }

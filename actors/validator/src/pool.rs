@@ -1,8 +1,8 @@
 //! Spawns the validators and deals bodies out to them.
 //! Knows no store: any validator may take any sale, because order among sales is event time's business.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tillstream_domain::TopicPrefix;
@@ -33,8 +33,6 @@ pub struct ValidatorWiring {
 pub(crate) struct PoolMemory {
     /// What the latest sales say about our clock.
     pub(crate) clock: ClockWatch,
-    /// The newest usable prefix, for validators that start after it was told.
-    prefix: Mutex<TopicPrefix>,
 }
 
 /// All validators of a process.
@@ -54,7 +52,7 @@ pub fn spawn_validators(
     settings: &ValidatorSettings,
     wiring: &ValidatorWiring,
 ) -> Result<ValidatorPool, SpawnError> {
-    let memory = Arc::new(PoolMemory::new(wiring));
+    let memory = Arc::new(PoolMemory { clock: ClockWatch::new(wiring.health.clone()) });
     let places = if places.is_empty() { vec![Place::here()] } else { places.to_vec() };
     let validators: Result<Vec<_>, SpawnError> = (1..=settings.validation.pool.max(1))
         .zip(places.iter().cycle())
@@ -92,30 +90,13 @@ impl ValidatorPool {
         Err(AskError::Full)
     }
 
-    /// For the outbox and the route that takes aggregates.
+    /// For the outbox and the route that takes aggregates. Tills that crowd one mailbox do not hold windows up.
     pub fn aggregates(&self) -> Port<PublishAggregate> {
+        Port::first_free(self.validators.iter().map(Handle::port).collect())
+    }
+
+    /// For the secrets actor. One validator is enough: it says once for all what a changed prefix means.
+    pub fn secrets(&self) -> Port<SecretsChanged> {
         self.validators[0].port()
-    }
-
-    /// For the secrets actor: every validator learns of a new prefix.
-    pub fn secrets(&self) -> Vec<Port<SecretsChanged>> {
-        self.validators.iter().map(Handle::port).collect()
-    }
-}
-
-// === impl PoolMemory ===
-
-impl PoolMemory {
-    fn new(wiring: &ValidatorWiring) -> Self {
-        Self { clock: ClockWatch::new(wiring.health.clone()), prefix: Mutex::new(wiring.prefix.clone()) }
-    }
-
-    /// The newest usable prefix.
-    pub(crate) fn prefix(&self) -> TopicPrefix {
-        self.prefix.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    pub(crate) fn set_prefix(&self, prefix: TopicPrefix) {
-        *self.prefix.lock().unwrap_or_else(PoisonError::into_inner) = prefix;
     }
 }

@@ -13,18 +13,22 @@ use tillstream_messages::{
     SecretsChanged, ValidateSale, WallClock,
 };
 use tillstream_supervision::{AskError, Port, SupervisedContext, supervised};
-use tracing::{error, info};
+use tracing::error;
 
 use crate::events::{AggregateRejected, BodyRejected, PublishFailed, TransactionPublished};
 use crate::pool::{PoolMemory, ValidatorWiring};
 use crate::settings::ValidatorSettings;
 
+/// Where the topic prefix stands in the secret tree.
+const PREFIX_PATH: &str = "message-broker/config";
+const PREFIX_KEY: &str = "pos_topic_prefix";
+
 /// Checks, corrects, stamps and publishes.
 pub(crate) struct Validator {
     /// What a transaction may say.
     rules: Rules,
-    /// Whether a sale's topic names customer and total.
-    personal_data: bool,
+    /// What queues subscribed to when the process started.
+    prefix: TopicPrefix,
     /// Where messages go.
     topics: Topics,
     /// Stamps `accepted_at`.
@@ -40,13 +44,12 @@ pub(crate) struct Validator {
 // === impl Validator ===
 
 impl Validator {
-    /// A validator that publishes below the pool's newest prefix.
+    /// A validator that publishes below the prefix of the start.
     pub(crate) fn new(settings: &ValidatorSettings, wiring: &ValidatorWiring, memory: Arc<PoolMemory>) -> Self {
-        let personal_data = settings.topics.personal_data;
         Self {
             rules: settings.rules.rules(),
-            personal_data,
-            topics: Topics::new(memory.prefix(), personal_data),
+            prefix: wiring.prefix.clone(),
+            topics: Topics::new(wiring.prefix.clone(), settings.topics.personal_data),
             clock: wiring.clock.clone(),
             publisher: wiring.publisher.clone(),
             publish_timeout: settings.validation.publish_timeout,
@@ -85,15 +88,21 @@ impl Validator {
         async move { word.await.unwrap_or_else(|reason| Err(unanswered(reason))) }
     }
 
-    fn use_prefix(&mut self, text: &str) {
-        match text.parse::<TopicPrefix>() {
-            Err(reason) => error!(%reason, "the new topic prefix cannot be used, keeping the old one"),
-            Ok(prefix) if prefix == self.memory.prefix() => self.topics = Topics::new(prefix, self.personal_data),
-            Ok(prefix) => {
-                info!(prefix = prefix.as_str(), "publishing below another topic prefix");
-                self.memory.set_prefix(prefix.clone());
-                self.topics = Topics::new(prefix, self.personal_data);
-            }
+    /// Queues keep their subscriptions while the process runs: below another prefix nobody would take a sale.
+    fn compare_prefix(&self, text: Option<&str>) {
+        match text.map_or_else(|| Ok(TopicPrefix::default()), str::parse) {
+            Ok(prefix) if prefix == self.prefix => {}
+            Ok(_) => error!(
+                "the topic prefix in `{PREFIX_PATH}`, key `{PREFIX_KEY}`, has changed: it takes effect at the next start, \
+                 until then `{}` is kept",
+                self.prefix.as_str()
+            ),
+            Err(reason) => error!(
+                %reason,
+                "the topic prefix in `{PREFIX_PATH}`, key `{PREFIX_KEY}`, cannot be used: correct it before the next start, \
+                 until then `{}` is kept",
+                self.prefix.as_str()
+            ),
         }
     }
 }
@@ -151,8 +160,8 @@ impl Handler<SecretsChanged> for Validator {
     type Result = ();
 
     fn handle(&mut self, fact: SecretsChanged, _: &mut Self::Context) {
-        if let Some(prefix) = fact.tree.expose("message-broker/config", "pos_topic_prefix") {
-            self.use_prefix(prefix);
+        if fact.changed.iter().any(|path| path == PREFIX_PATH) {
+            self.compare_prefix(fact.tree.expose(PREFIX_PATH, PREFIX_KEY));
         }
     }
 }

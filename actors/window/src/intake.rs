@@ -16,8 +16,8 @@ use tillstream_supervision::{Port, SupervisedContext, supervised};
 use tokio::time::Instant;
 
 use crate::messages::{
-    DecideRejected, JournalSales, LoadJournal, Request, SalesDelivered, SalesSettled, Scope, TellAgain, ToldAgain,
-    ToldSale, delivery_tag, sale_tag,
+    DecideRejected, JournalSales, LoadJournal, Request, SalesDelivered, SalesSettled, Scope, Settle, TellAgain,
+    ToldAgain, ToldSale, delivery_tag, sale_tag,
 };
 use progress::ProgressClock;
 use unsettled::{Unsettled, journal_tag};
@@ -39,6 +39,7 @@ pub(crate) struct IntakePorts {
     pub rejected: Port<DecideRejected>,
     pub journal: Port<JournalSales>,
     pub load_journal: Port<LoadJournal>,
+    pub settle: Port<Settle>,
     pub acknowledge: Port<AcknowledgeDeliveries>,
     pub rebind: Port<RebindFlow>,
 }
@@ -312,11 +313,18 @@ impl Intake {
             intake.spilling = false;
             match answer {
                 Ok(Ok(())) => intake.spilled(&numbered, ctx),
-                Ok(Err(error)) => tracing::warn!(%error, "unsettled sales cannot be journalled yet"),
-                Err(error) => tracing::warn!(%error, "unsettled sales cannot be journalled yet"),
+                Ok(Err(error)) => intake.not_spilled(&numbered, &error),
+                Err(error) => intake.not_spilled(&numbered, &error),
             }
         });
         ctx.spawn(step);
+    }
+
+    /// They may reach the disk yet. The flow holds them all, so what the journal has of them is forgotten behind that.
+    fn not_spilled(&self, numbered: &[((SaleTag, Sale), u64)], error: &dyn std::fmt::Display) {
+        tracing::warn!(%error, "unsettled sales cannot be journalled yet");
+        let tags = numbered.iter().map(|&(_, number)| journal_tag(number)).collect();
+        let _ = self.ports.settle.push(Settle { tags, decided: Vec::new() });
     }
 
     /// From here on these sales are known by their numbers in the journal; windows are told, because their tags change.

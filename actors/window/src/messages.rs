@@ -6,12 +6,13 @@ use std::sync::Arc;
 use actix::Message;
 use chrono::{DateTime, Utc};
 use tillstream_domain::{
-    AggregatedEvent, FinalWindow, HeldLate, QueueProgress, RejectedMessage, Sale, SaleTag, StoreId, TransactionId,
+    AggregatedEvent, FinalWindow, HeldLate, Money, QueueProgress, RejectedMessage, Sale, SaleTag, StoreId,
+    TransactionId,
 };
 use tillstream_messages::DeliveryTag;
 
 /// Epoch of the journal's tags: a spilled sale is told again under a number of the journal.
-pub(crate) const JOURNAL_EPOCH: u32 = 0;
+pub(crate) const JOURNAL_EPOCH: u32 = SaleTag::COPIES;
 
 /// A sale under way, with the name of its delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,6 +133,8 @@ pub(crate) enum Stored {
     Late(HeldLate),
     /// The id was decided before.
     Known(TransactionId),
+    /// This sale is rejected, because its id is another one's.
+    Rejected { id: TransactionId, store: StoreId, amount: Money },
 }
 
 /// Fact (router → window): a decision of this window is stored.

@@ -1,16 +1,17 @@
 //! The only writer of the state store and the only one that settles sales: stores decisions in groups, publishes their
 //! events until the broker has them, and then has the sales acknowledged. Does not make decisions.
 
+mod job;
 mod publishing;
 mod verdict;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, ActorFutureExt, AsyncContext, Handler, ResponseFuture, WrapFuture};
+use actix::{Actor, ActorFutureExt, AsyncContext, Handler, Message, ResponseFuture, WrapFuture};
 use ahash::AHashSet;
 use bytes::Bytes;
-use tillstream_domain::{SaleTag, StoreId, Topics, TransactionId};
+use tillstream_domain::{SaleTag, StoreId, Topics};
 use tillstream_messages::{HealthBoard, Leg, LegState, PublishAggregate, PublishMessage};
 use tillstream_supervision::{Port, SupervisedContext, supervised};
 use tokio::sync::oneshot;
@@ -21,6 +22,7 @@ use crate::messages::{
 };
 use crate::metrics;
 use crate::state::{Entry, Forget, Outcome, PendingEvent, PendingKey, StateError, StateStore};
+use job::{InHand, Job, rejected_sale};
 use publishing::{Publishing, event_id};
 use verdict::{Verdict, aggregate_verdict, message_verdict};
 
@@ -68,27 +70,18 @@ pub(crate) struct Outbox {
     in_hand: AHashSet<InHand>,
     publishing: Publishing,
     forget: Forget,
+    /// Told to the intake together, after what is in the mailbox.
+    settled: Vec<SaleTag>,
     /// The state takes writes.
     usable: bool,
     busy: bool,
     drains: Vec<oneshot::Sender<()>>,
 }
 
-/// Something to be stored, and what to do when it is.
-#[derive(Debug)]
-struct Job {
-    entry: Entry,
-    tags: Vec<SaleTag>,
-    decided: Vec<TransactionId>,
-    in_hand: Option<InHand>,
-    reply: Option<oneshot::Sender<()>>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum InHand {
-    Window(StoreId, u64),
-    Message(PendingKey, SaleTag),
-}
+/// Tell the intake what is settled.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct TellSettled;
 
 type Written = Result<Vec<Outcome>, StateError>;
 
@@ -107,6 +100,7 @@ impl Outbox {
             in_hand: AHashSet::new(),
             publishing: Publishing::default(),
             forget: Forget::default(),
+            settled: Vec::new(),
             usable: false,
             busy: false,
             drains: Vec::new(),
@@ -161,6 +155,7 @@ impl Handler<DecideRejected> for Outbox {
         let key = PendingKey::of_rejected(&rejected);
         if self.publishing.contains(&key) {
             self.publishing.attach(&key, tag);
+            let _ = self.ports.stored.push(DecisionsStored(rejected_sale(&rejected)));
             return;
         }
         let message = PublishMessage {
@@ -179,7 +174,7 @@ impl Handler<Settle> for Outbox {
 
     fn handle(&mut self, settle: Settle, ctx: &mut Self::Context) {
         let Settle { tags, decided } = settle;
-        self.take(Job { entry: Entry::Settle, tags, decided, in_hand: None, reply: None }, ctx);
+        self.take(Job::settle(tags, decided, None), ctx);
     }
 }
 
@@ -207,11 +202,16 @@ impl Handler<JournalSales> for Outbox {
 impl Handler<LoadJournal> for Outbox {
     type Result = ResponseFuture<<LoadJournal as actix::Message>::Result>;
 
-    fn handle(&mut self, _: LoadJournal, _ctx: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, _: LoadJournal, ctx: &mut Self::Context) -> Self::Result {
+        // What an earlier intake wanted journalled may be under way to disk. Read too early, it would be known to nobody,
+        // settled by nobody, and told anew by a start long after its ids are forgotten.
+        let (reply, written) = oneshot::channel();
+        self.take(Job::settle(Vec::new(), Vec::new(), Some(reply)), ctx);
         let state = Arc::clone(&self.state);
-        let journal = tokio::task::spawn_blocking(move || state.journal());
         Box::pin(async move {
             let unavailable = |error: &dyn std::fmt::Display| JournalUnavailable(error.to_string());
+            written.await.map_err(|_| unavailable(&"the outbox has restarted"))?;
+            let journal = tokio::task::spawn_blocking(move || state.journal());
             journal.await.map_err(|error| unavailable(&error))?.map_err(|error| unavailable(&error))
         })
     }
@@ -229,6 +229,14 @@ impl Handler<Drain> for Outbox {
             // An outbox that restarts has nothing in hand.
             let _ = answer.await;
         })
+    }
+}
+
+impl Handler<TellSettled> for Outbox {
+    type Result = ();
+
+    fn handle(&mut self, _: TellSettled, _ctx: &mut Self::Context) {
+        self.tell_settled();
     }
 }
 
@@ -264,7 +272,7 @@ impl Outbox {
     fn written(&mut self, written: Written, forget: Forget, ctx: &mut SupervisedContext<Self>) {
         self.busy = false;
         match written {
-            Ok(outcomes) => self.stored(outcomes),
+            Ok(outcomes) => self.stored(outcomes, ctx),
             Err(error) => self.storage_failed(&error, forget, ctx),
         }
         self.publish_next(ctx);
@@ -272,7 +280,7 @@ impl Outbox {
         self.answer_drains();
     }
 
-    fn stored(&mut self, outcomes: Vec<Outcome>) {
+    fn stored(&mut self, outcomes: Vec<Outcome>, ctx: &mut SupervisedContext<Self>) {
         let (mut stored, mut settled) = (Vec::new(), Vec::new());
         for (job, outcome) in std::mem::take(&mut self.writing).into_iter().zip(outcomes) {
             if let Some(in_hand) = &job.in_hand {
@@ -284,13 +292,14 @@ impl Outbox {
         if !stored.is_empty() {
             let _ = self.ports.stored.push(DecisionsStored(stored));
         }
-        self.settle(settled);
+        self.settle(settled, ctx);
     }
 
     /// What a stored job leads to; returns what may be settled at once.
     fn follow(&mut self, job: Job, outcome: Outcome) -> Vec<SaleTag> {
         match outcome {
             Outcome::Publish(key, event) => {
+                job.count();
                 let (tags, window) = job.settled_by_publishing();
                 self.publishing.add(key, event, tags, window);
                 Vec::new()
@@ -307,12 +316,21 @@ impl Outbox {
         }
     }
 
-    fn settle(&mut self, tags: Vec<SaleTag>) {
+    fn settle(&mut self, tags: Vec<SaleTag>, ctx: &mut SupervisedContext<Self>) {
         if tags.is_empty() {
             return;
         }
+        if self.settled.is_empty() {
+            ctx.notify(TellSettled);
+        }
         self.forget.journal.extend(tags.iter().filter(|tag| tag.epoch == JOURNAL_EPOCH).map(|tag| tag.number));
-        let _ = self.ports.settled.push(SalesSettled { tags });
+        self.settled.extend(tags);
+    }
+
+    fn tell_settled(&mut self) {
+        if !self.settled.is_empty() {
+            let _ = self.ports.settled.push(SalesSettled { tags: std::mem::take(&mut self.settled) });
+        }
     }
 
     /// Nobody knows whether the write is on disk: everything is kept, and checked again after the state is reopened.
@@ -332,9 +350,12 @@ impl Outbox {
         }
         let (state, writer) = (Arc::clone(&self.state), self.writer);
         let rotated = tokio::task::spawn_blocking(move || state.rotate(writer));
-        let step = rotated.into_actor(self).map(|rotated, _, _| {
+        let step = rotated.into_actor(self).map(|rotated, outbox: &mut Self, ctx| {
             if let Ok(Err(error)) = rotated {
                 tracing::error!(%error, "the index could not start a new generation");
+                // The state is closed then, and while windows cannot read the index they order no write that would notice.
+                outbox.report_down(&error);
+                ctx.run_later(REOPEN, |outbox, ctx| outbox.take_over(false, ctx));
             }
         });
         ctx.spawn(step);
@@ -408,7 +429,7 @@ impl Outbox {
         match verdict {
             Verdict::Published => {
                 if let Some(tags) = self.publishing.published(&key, id) {
-                    self.settle(tags);
+                    self.settle(tags, ctx);
                     if key.is_stored() {
                         self.forget.pending.push(key);
                     }
@@ -441,6 +462,7 @@ impl Outbox {
     fn answer_drains(&mut self) {
         let idle = !self.busy && self.queue.is_empty() && self.publishing.is_empty() && self.forget.is_empty();
         if idle {
+            self.tell_settled();
             for drain in self.drains.drain(..) {
                 let _ = drain.send(());
             }
@@ -450,29 +472,4 @@ impl Outbox {
 
 fn lost_write(error: &tokio::task::JoinError) -> StateError {
     StateError::Storage { path: "aggregation".into(), reason: error.to_string() }
-}
-
-impl Job {
-    const fn decision(entry: Entry, tags: Vec<SaleTag>, in_hand: InHand) -> Self {
-        Self { entry, tags, decided: Vec::new(), in_hand: Some(in_hand), reply: None }
-    }
-
-    /// What the router and the windows hear.
-    fn stored(&self, outcome: &Outcome) -> Vec<Stored> {
-        match (&self.entry, outcome) {
-            (Entry::Final(window), Outcome::Overtaken) => vec![Stored::Overtaken(Arc::clone(window))],
-            (Entry::Final(window), _) => vec![Stored::Window(Arc::clone(window))],
-            (Entry::Late(..), Outcome::Premature) => Vec::new(),
-            (Entry::Late(held, _), _) => vec![Stored::Late(*held)],
-            (Entry::Settle, _) => self.decided.iter().copied().map(Stored::Known).collect(),
-            (Entry::Rejected(..) | Entry::Journal(_), _) => Vec::new(),
-        }
-    }
-
-    /// The deliveries that a published event settles.
-    fn settled_by_publishing(self) -> (Vec<SaleTag>, Option<Arc<tillstream_domain::FinalWindow>>) {
-        let Entry::Final(window) = self.entry else { return (self.tags, None) };
-        let newest = window.sales.iter().map(|sale| sale.tag);
-        (newest.chain(window.older_tags.iter().copied()).collect(), Some(window))
-    }
 }

@@ -124,6 +124,7 @@ pub fn spawn_aggregation(
         rejected: outbox.port(),
         journal: outbox.port(),
         load_journal: outbox.port(),
+        settle: outbox.port(),
         acknowledge: ports.acknowledge,
         rebind: ports.rebind,
     };

@@ -8,6 +8,7 @@ use actix::{Actor, AsyncContext, Handler};
 use ahash::{AHashMap, AHashSet};
 use tillstream_domain::{AGGREGATION_QUEUE, Money, QueueProgress, RejectedMessage, Sale, StoreId, TransactionId};
 use tillstream_supervision::{Port, SpawnError, SupervisedContext, supervised};
+use tokio::time::Instant;
 
 use crate::messages::{
     DecideRejected, DecisionsStored, LateDecided, Request, SalesDelivered, Scope, StoreSales, Stored, TellAgain,
@@ -16,6 +17,12 @@ use crate::messages::{
 
 /// How often windows with something open hear of the queue's progress.
 const TICK: Duration = Duration::from_millis(250);
+
+/// A batch of this size says that more is waiting: then a message per store and batch would cost more than the sales in it.
+const BUSY: usize = 256;
+
+/// A store's sales that are worth a message of their own while the flow is busy.
+const ENOUGH: usize = 32;
 
 /// An answer of the intake that does not come is asked for again.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
@@ -73,11 +80,13 @@ pub(crate) struct StoreRouter {
     windows: AHashMap<StoreId, Told>,
     /// Stores that may have something open.
     active: AHashSet<StoreId>,
-    /// Where a batch is sorted; kept for its capacity.
+    /// Sales by store. While the flow is busy the few of a store wait here for more of its own, until the next tick at most.
     sorted: AHashMap<StoreId, Vec<ToldSale>>,
     progress: Option<QueueProgress>,
     /// After a restart: everything but the answer to this is dropped, because that answer holds it too.
     awaiting: Option<Request>,
+    /// When that answer was asked for, or when its latest part came.
+    heard_at: Instant,
     /// Numbers what is told; greater in every incarnation.
     round: u64,
 }
@@ -106,6 +115,7 @@ impl StoreRouter {
             sorted: AHashMap::new(),
             progress: None,
             awaiting: None,
+            heard_at: Instant::now(),
             round: 0,
         }
     }
@@ -130,14 +140,19 @@ impl Handler<SalesDelivered> for StoreRouter {
         if self.awaiting.is_some() && self.awaiting != delivered.again {
             return;
         }
+        self.heard_at = Instant::now();
+        if delivered.again.is_some() {
+            self.tell_sorted(1, None);
+        }
         self.progress = delivered.progress;
+        let least = if delivered.again.is_none() && delivered.sales.len() >= BUSY { ENOUGH } else { 1 };
         for told in delivered.sales {
             match self.claim(&told.sale) {
                 Ok(()) => self.sorted.entry(told.sale.store).or_default().push(told),
                 Err(owner) => self.reject(&told, owner),
             }
         }
-        self.tell_sorted(delivered.again);
+        self.tell_sorted(least, delivered.again);
     }
 }
 
@@ -190,9 +205,10 @@ impl StoreRouter {
         let _ = self.ports.rejected.push(conflict(&told.sale, owner.store, owner.amount, told.tag));
     }
 
-    fn tell_sorted(&mut self, again: Option<Request>) {
+    /// Tells every store that has at least this many sales.
+    fn tell_sorted(&mut self, least: usize, again: Option<Request>) {
         let mut sorted = std::mem::take(&mut self.sorted);
-        for (store, sales) in sorted.drain() {
+        for (store, sales) in sorted.extract_if(|_, sales| sales.len() >= least) {
             if let Err(error) = self.tell_store(store, sales, again) {
                 // Its sales stay unacknowledged and come again with the next binding.
                 tracing::error!(store.id = %store, %error, "no window actor for store `{store}`");
@@ -218,12 +234,15 @@ impl StoreRouter {
         Ok(())
     }
 
+    /// Sales say how far the queue has been read, too: a store hears either of them or of the time alone.
     fn pass_time(&mut self) {
         if self.awaiting.is_some() {
             return;
         }
+        let before = self.round;
+        self.tell_sorted(1, None);
         for store in &self.active {
-            if let Some(told) = self.windows.get_mut(store) {
+            if let Some(told) = self.windows.get_mut(store).filter(|told| told.round <= before) {
                 self.round += 1;
                 told.round = self.round;
                 let _ = told.ports.time.push(TimePassed { progress: self.progress, round: self.round });
@@ -251,12 +270,20 @@ impl StoreRouter {
                 }
             }
             Stored::Known(id) => self.release(id),
+            Stored::Rejected { id, store, amount } => self.release_rejected(id, Claim { store, amount }),
         }
     }
 
     /// The index knows the id from here on.
     fn release(&mut self, id: TransactionId) {
         self.claims.remove(&id);
+    }
+
+    /// A conflict that only the index could find has taken the id meanwhile; its owner must not be refused for that.
+    fn release_rejected(&mut self, id: TransactionId, rejected: Claim) {
+        if self.claims.get(&id) == Some(&rejected) {
+            self.release(id);
+        }
     }
 
     fn tell_decided(
@@ -274,11 +301,21 @@ impl StoreRouter {
     fn ask_again(&mut self, ctx: &mut SupervisedContext<Self>, number: u64) {
         let request = Request { scope: Scope::All, number };
         self.awaiting = Some(request);
+        self.heard_at = Instant::now();
         let _ = self.ports.tell_again.push(TellAgain(request));
+        self.ask_if_unanswered(request, ctx);
+    }
+
+    fn ask_if_unanswered(&mut self, request: Request, ctx: &mut SupervisedContext<Self>) {
         ctx.run_later(ASK_AGAIN, move |router, ctx| {
-            if router.awaiting == Some(request) {
-                router.ask_again(ctx, number + 1);
+            if router.awaiting != Some(request) {
+                return;
             }
+            // A long answer comes in parts: asking anew would tell the windows all of it once more.
+            if router.heard_at.elapsed() < ASK_AGAIN {
+                return router.ask_if_unanswered(request, ctx);
+            }
+            router.ask_again(ctx, request.number + 1);
         });
     }
 }
@@ -290,3 +327,6 @@ pub(crate) fn conflict(sale: &Sale, owner: StoreId, amount: Money, tag: tillstre
     let detail = format!("the id is known from store {owner} with amount {amount}");
     DecideRejected { message: RejectedMessage::conflict(AGGREGATION_QUEUE, sale, &detail), tag }
 }
+
+#[cfg(test)]
+mod tests;

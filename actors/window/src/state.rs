@@ -118,13 +118,15 @@ impl StateStore {
         self.opened()?.final_until(store).map_err(|error| self.storage_error(&error))
     }
 
+    /// Called by the one writer; readers do not wait meanwhile.
     fn reopen(&self) -> Result<Arc<Opened>, StateError> {
-        let mut slot = self.opened.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(opened) = slot.as_ref() {
-            return Ok(Arc::clone(opened));
+        if let Ok(opened) = self.opened() {
+            return Ok(opened);
         }
+        // What the failed write left may be readable and yet not on disk: it must not be published or settled as it is.
+        tillstream_index::rewrite_journals(&self.dir).map_err(|error| self.storage_error(&error))?;
         let opened = Arc::new(Opened::open(&self.dir, self.horizon)?);
-        *slot = Some(Arc::clone(&opened));
+        *self.opened.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&opened));
         Ok(opened)
     }
 
@@ -158,7 +160,7 @@ impl Opened {
     fn open(dir: &Path, horizon: Duration) -> Result<Self, StateError> {
         let storage =
             |error: &dyn std::fmt::Display| StateError::Storage { path: dir.to_owned(), reason: error.to_string() };
-        std::fs::create_dir_all(dir).map_err(|error| storage(&error))?;
+        tillstream_index::make_directory(dir).map_err(|error| storage(&error))?;
         let database = Database::builder(dir).worker_threads(1).open().map_err(|error| match error {
             fjall::Error::Locked => StateError::Locked(dir.to_owned()),
             error => storage(&error),

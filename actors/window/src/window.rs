@@ -47,6 +47,8 @@ pub(crate) struct StoreWindow {
     progress: Option<QueueProgress>,
     /// Everything but the answer to this is dropped, because that answer holds it too.
     awaiting: Option<Request>,
+    /// When that answer was asked for, or when its latest part came.
+    heard_at: Instant,
     next_request: u64,
     repeated_at: Instant,
     /// The router's newest round.
@@ -70,6 +72,7 @@ impl StoreWindow {
             born: now,
             progress: None,
             awaiting: None,
+            heard_at: now,
             next_request: 0,
             repeated_at: now,
             round: 0,
@@ -106,12 +109,14 @@ impl Handler<StoreSales> for StoreWindow {
         if self.awaiting.is_some() && self.awaiting != told.again {
             return;
         }
+        self.heard_at = Instant::now();
         self.progress = told.progress;
         if let Err(error) = self.take_all(&told.sales, told.again.is_some()) {
             tracing::warn!(store.id = %self.windows.store(), %error, "the index cannot be read; the sales are asked for again");
             return self.ask_later(ctx);
         }
         self.act_on_time();
+        self.repeat_undecided();
     }
 }
 
@@ -207,7 +212,6 @@ impl StoreWindow {
             return Ok(());
         }
         if let Fold::Late(held) = self.windows.fold(sale, told.tag, self.progress) {
-            metrics::LATE.inc();
             let (store, id) = (sale.store, sale.id);
             tracing::warn!(store.id = %store, transaction.id = %id, "sale `{id}` of store `{store}` is late: its window is final");
             let _ = self.outputs.decide_late.push(DecideLate(held));
@@ -252,7 +256,6 @@ impl StoreWindow {
             match due {
                 Due::Emission(kind, event) => self.emit(kind, event),
                 Due::Final(window) => {
-                    metrics::WINDOWS_EMITTED.with_label_values(&["final"]).inc();
                     let _ = self.outputs.decide_final.push(DecideFinal(window));
                 }
             }
@@ -326,15 +329,24 @@ impl StoreWindow {
         self.next_request += 1;
         let request = Request { scope: Scope::Store(self.windows.store()), number: self.next_request };
         self.awaiting = Some(request);
+        self.heard_at = Instant::now();
         request
     }
 
     fn ask_if_unanswered(&mut self, request: Request, ctx: &mut SupervisedContext<Self>) {
         ctx.run_later(REPEAT, move |window, ctx| {
-            if window.awaiting == Some(request) {
-                let _ = window.begin_anew(false);
-                window.ask_again(ctx);
+            if window.awaiting != Some(request) {
+                return;
             }
+            // A long answer comes in parts: asking anew would throw away those that are here.
+            if window.heard_at.elapsed() < REPEAT {
+                return window.ask_if_unanswered(request, ctx);
+            }
+            let _ = window.begin_anew(false);
+            window.ask_again(ctx);
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

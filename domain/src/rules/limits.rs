@@ -17,3 +17,5 @@ pub(crate) const ITEM_NAME: usize = 200;
 pub(crate) const RECEIPT_TEXT: usize = 64;
 /// The years in which tills exist.
 pub(crate) const YEARS: RangeInclusive<i32> = 2000..=2200;
+/// The years in which windows of such a sale begin and end: no window is longer than a year.
+pub(crate) const WINDOW_YEARS: RangeInclusive<i32> = 1999..=2201;

@@ -14,6 +14,12 @@ pub(super) const TIMESTAMP: &str = concat!(
     r"([Zz]|[+-][0-9]{2}:[0-9]{2})$",
 );
 
+/// The same, in the years of windows.
+pub(super) const WINDOW_BOUND: &str = concat!(
+    r"^(1999|20[0-9]{2}|21[0-9]{2}|220[01])-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?",
+    r"([Zz]|[+-][0-9]{2}:[0-9]{2})$",
+);
+
 /// Decimal numbers from 1 to `max` without leading zeros, as alternatives.
 pub(super) fn one_to(max: u32) -> String {
     let digits = max.to_string();

@@ -15,6 +15,12 @@ pub struct SaleTag {
     pub number: u64,
 }
 
+impl SaleTag {
+    /// The epoch of copies on the caller's own disk. One sale may have several: it was copied, delivered again and copied
+    /// again. None of them may be settled before the sale is, because after a restart another one may be told first.
+    pub const COPIES: u32 = 0;
+}
+
 /// What a window keeps of a sale that it counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FoldedSale {

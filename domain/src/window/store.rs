@@ -230,7 +230,7 @@ impl StoreWindows {
         if named == tag || closing.newer_tags.contains(&tag) {
             return Recognition::Known;
         }
-        if named.epoch == tag.epoch {
+        if named.epoch == tag.epoch && tag.epoch != SaleTag::COPIES {
             return Recognition::Duplicate;
         }
         closing.newer_tags.push(tag);
@@ -278,7 +278,7 @@ fn adopt(newest: &mut SaleTag, older: &mut Vec<SaleTag>, tag: SaleTag) -> Recogn
     if *newest == tag {
         return Recognition::Known;
     }
-    if newest.epoch == tag.epoch {
+    if newest.epoch == tag.epoch && tag.epoch != SaleTag::COPIES {
         return Recognition::Duplicate;
     }
     older.push(std::mem::replace(newest, tag));

@@ -127,6 +127,20 @@ fn one_till_59_s_ahead_for_five_minutes_makes_no_other_tills_sale_late() {
     }
 }
 
+/// Otherwise this incarnation settles the first copy, the next one the second, and nothing is left of the sale.
+#[test]
+fn no_copy_of_an_undecided_sale_is_a_duplicate_that_may_be_settled() {
+    let copy = |number| SaleTag { epoch: SaleTag::COPIES, number };
+    let sale = sale_at(1, 0, 0, 5);
+    let mut windows = windows_for_test();
+    windows.fold(&sale, copy(1), None);
+
+    assert_eq!(windows.recognise(sale.id, tag(7)), Recognition::DeliveredAgain);
+    assert_eq!(windows.recognise(sale.id, copy(2)), Recognition::DeliveredAgain);
+    assert_eq!(windows.recognise(sale.id, copy(1)), Recognition::DeliveredAgain);
+    assert_eq!(windows.recognise(sale.id, copy(1)), Recognition::Known);
+}
+
 #[test]
 fn windows_before_the_epoch_and_of_odd_sizes_are_aligned_to_it() {
     let odd = WindowRules { size_ms: 7, ..rules_for_test() };

@@ -15,6 +15,8 @@ use crate::http::negotiate::error_shape;
 pub const DEFAULT_LIMIT: usize = 1_000;
 /// Most rows of one answer.
 pub const MAX_LIMIT: usize = 1_000_000;
+/// Parameters that are looked at; thousands would cost time and come back as thousands of mistakes.
+const MAX_PARAMETERS: usize = 32;
 
 /// Reads the parameters.
 ///
@@ -23,6 +25,9 @@ pub const MAX_LIMIT: usize = 1_000_000;
 pub fn parse(request: &HttpRequest) -> Result<QueryTurnover, ApiError> {
     let mut reading = Reading::default();
     match Query::<Vec<(String, String)>>::from_query(request.query_string()) {
+        Ok(pairs) if pairs.len() > MAX_PARAMETERS => {
+            reading.refuse("query", "query_invalid", "has too many parameters")
+        }
         Ok(pairs) => pairs.iter().for_each(|(name, value)| reading.take(name, value)),
         Err(_) => reading.refuse("query", "query_invalid", "cannot be read as a query string"),
     }
@@ -110,6 +115,12 @@ mod tests {
     fn every_mistake_is_named_at_once() {
         let paths = parse_for_test("store_id=x&from=yesterday&to=&limit=0&store=1&limit=5").unwrap_err();
         assert_eq!(paths, ["store_id", "from", "to", "limit", "store", "limit"]);
+    }
+
+    #[test]
+    fn thousands_of_parameters_are_one_mistake() {
+        let query = (0..5_000).map(|number| format!("p{number}=1")).collect::<Vec<_>>().join("&");
+        assert_eq!(parse_for_test(&query).unwrap_err(), ["query"]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tillstream_supervision::{Port, SupervisedContext};
 use super::FIGURES_WITHIN;
 use super::pass::{LedgerChange, Pass};
 use super::side::StoreSide;
-use super::store::{LedgerStore, WindowKey};
+use super::store::{self, LedgerStore, WindowKey};
 use crate::consumer::{Book, Consumer, Job, Written};
 use crate::error::StoreError;
 use crate::leg::Side;
@@ -52,6 +52,7 @@ impl Book for LedgerBook {
     type Links = Port<QueryFigures>;
 
     const SIDE: Side = Side::Ledger;
+    const DIRECTORY: &'static str = store::DIRECTORY;
 
     fn queue(plan: &ReportingPlan) -> &str {
         &plan.ledger_queue

@@ -12,6 +12,8 @@ use crate::error::StoreError;
 use crate::settings::ReportingPlan;
 use crate::storage::{self, Fields};
 
+/// Below the plan's directory.
+pub(super) const DIRECTORY: &str = "ledger";
 const POISON: &[u8] = b"poison";
 
 /// Names an open window: store and window start in microseconds since the epoch.
@@ -34,7 +36,7 @@ pub(crate) struct LedgerStore {
 impl LedgerStore {
     /// Opens or makes the database.
     pub(crate) fn open(plan: &ReportingPlan, now: DateTime<Utc>) -> Result<Self, StoreError> {
-        let db = storage::open(&plan.directory.join("ledger"))?;
+        let db = storage::open(&plan.directory.join(DIRECTORY))?;
         Ok(Self {
             totals: storage::keyspace(&db, "totals")?,
             open: storage::keyspace(&db, "open")?,

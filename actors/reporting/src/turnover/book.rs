@@ -9,7 +9,7 @@ use tillstream_supervision::SupervisedContext;
 use super::FailedPayments;
 use super::figures::Figures;
 use super::pass::{Pass, TurnoverChange};
-use super::store::{TurnoverStore, days_of};
+use super::store::{self, TurnoverStore, days_of};
 use crate::consumer::{Book, Consumer, Job, Written};
 use crate::error::StoreError;
 use crate::leg::Side;
@@ -53,6 +53,7 @@ impl Book for TurnoverBook {
     type Links = ();
 
     const SIDE: Side = Side::Turnover;
+    const DIRECTORY: &'static str = store::DIRECTORY;
 
     fn queue(plan: &ReportingPlan) -> &str {
         &plan.reporting_queue

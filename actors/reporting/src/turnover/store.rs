@@ -17,6 +17,8 @@ use crate::storage;
 const DAY: u64 = 24 * 60 * 60;
 /// Rows that one housekeeping deletes at most, so that the queue does not wait for it.
 const SWEEP: usize = 20_000;
+/// Below the plan's directory.
+pub(super) const DIRECTORY: &str = "turnover";
 const POISON: &[u8] = b"poison";
 
 /// Handles to the database; clones see the same data.
@@ -42,7 +44,7 @@ pub(crate) struct TurnoverStore {
 impl TurnoverStore {
     /// Opens or makes the database.
     pub(crate) fn open(plan: &ReportingPlan, now: DateTime<Utc>) -> Result<Self, StoreError> {
-        let db = storage::open(&plan.directory.join("turnover"))?;
+        let db = storage::open(&plan.directory.join(DIRECTORY))?;
         Ok(Self {
             rows: storage::keyspace(&db, "rows")?,
             by_store: storage::keyspace(&db, "by_store")?,

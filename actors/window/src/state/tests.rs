@@ -1,3 +1,5 @@
+use std::os::unix::fs::MetadataExt;
+
 use chrono::TimeDelta;
 use tillstream_domain::{AggregatedEvent, FinalWindow, FoldedSale, HeldLate, LateSale, SaleTag};
 use tillstream_messages::PublishMessage;
@@ -103,6 +105,27 @@ fn a_late_sale_is_stored_once_and_only_after_its_window() {
         &write(&state, &[late_for_test(9), late_for_test(1)])[..],
         [Outcome::Known(_), Outcome::Known(_)]
     ));
+}
+
+#[test]
+fn a_late_sale_that_a_window_of_the_same_batch_has_counted_is_known() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = open_for_test(dir.path());
+    let written = write(&state, &[final_for_test(1, &[1, 9]), late_for_test(9)]);
+    assert!(matches!(&written[..], [Outcome::Publish(..), Outcome::Known(_)]), "{written:?}");
+    assert_eq!(state.take_over(1).unwrap().len(), 1);
+}
+
+#[test]
+fn what_a_failed_write_left_is_written_anew_before_it_is_believed() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = open_for_test(dir.path());
+    write(&state, &[final_for_test(1, &[1])]);
+    let journal = || dir.path().join("aggregation/0.jnl").metadata().unwrap().ino();
+    let before = journal();
+    state.failed(&"no space left on device");
+    assert_eq!(state.take_over(1).unwrap().len(), 1);
+    assert_ne!(journal(), before);
 }
 
 #[test]

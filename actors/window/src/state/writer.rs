@@ -47,7 +47,10 @@ pub(crate) enum Outcome {
 #[derive(Default)]
 struct Fresh {
     final_until: AHashMap<StoreId, DateTime<Utc>>,
+    /// Decided in this batch: the index shows them only once it is committed.
     ids: AHashSet<TransactionId>,
+    /// Of final windows, for the index.
+    indexed: Vec<(TransactionId, [u8; 12])>,
 }
 
 impl Opened {
@@ -58,6 +61,7 @@ impl Opened {
         for entry in entries {
             outcomes.push(self.add(&mut batch, &mut fresh, entry)?);
         }
+        self.add_indexed(&mut batch, fresh.indexed);
         let must_last = !batch.is_empty();
         for key in &forget.pending {
             batch.remove(&self.pending, key.bytes());
@@ -89,13 +93,21 @@ impl Opened {
         if self.is_final(fresh, store, end)? {
             return Ok(Outcome::Overtaken);
         }
-        for sale in &window.sales {
-            self.index.put(batch, sale.id.uuid(), &codec::indexed_bytes(store, sale.amount));
-        }
+        let ids = window.sales.iter().map(|sale| (sale.id, codec::indexed_bytes(store, sale.amount)));
+        fresh.indexed.extend(ids);
+        fresh.ids.extend(window.sales.iter().map(|sale| sale.id));
         batch.insert(&self.final_until, codec::store_key(store), end.timestamp_millis().to_be_bytes());
         fresh.final_until.insert(store, end);
         let event = PendingEvent::Aggregate(window.event.clone());
         Ok(self.add_pending(batch, PendingKey::of_window(&window.event), event))
+    }
+
+    /// In order, because neighbours in the storage's sorted memory are found without a walk from its top.
+    fn add_indexed(&self, batch: &mut OwnedWriteBatch, mut indexed: Vec<(TransactionId, [u8; 12])>) {
+        indexed.sort_unstable_by_key(|&(id, _)| id);
+        for (id, value) in indexed {
+            self.index.put(batch, id.uuid(), &value);
+        }
     }
 
     fn add_late(

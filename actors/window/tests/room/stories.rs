@@ -57,6 +57,24 @@ fn a_crash_in_the_middle_of_a_window_loses_nothing_of_it() {
 }
 
 #[test]
+fn d7_an_aggregate_that_nobody_takes_for_minutes_is_published_in_the_end_and_acknowledges_nothing_before() {
+    run(async {
+        let mut world = World::start(UNLIMITED).await;
+        world.broker().refuse_percent = 100;
+        for number in 0..120 {
+            world.put(world.sale(number, 1, 0, 100));
+            world.step(true).await;
+        }
+        world.steps(240).await;
+        assert!(world.broker().rows.is_empty() && world.broker().unacknowledged.len() == 120);
+
+        world.broker().refuse_percent = 0;
+        world.settle().await;
+        world.assert_everything_is_counted_once("refused for minutes");
+    });
+}
+
+#[test]
 fn a_till_that_sends_a_sale_again_is_not_charged_twice() {
     run(async {
         let mut world = World::start(UNLIMITED).await;
@@ -117,6 +135,39 @@ fn the_same_id_with_another_store_or_amount_is_rejected_and_never_counted() {
 }
 
 #[test]
+fn a_repetition_of_a_counted_sale_is_no_conflict_because_somebody_else_used_its_id() {
+    run(async {
+        let mut world = World::start(UNLIMITED).await;
+        world.put(world.sale(1, 1, 0, 100));
+        world.settle().await;
+        world.put(world.sale(1, 2, 0, 200));
+        world.settle().await;
+        world.put(world.sale(1, 1, 0, 100));
+        world.settle().await;
+        world.assert_everything_is_counted_once("a repetition after a conflict");
+        assert_eq!(world.broker().rejected, 1);
+    });
+}
+
+#[test]
+fn nothing_stays_in_the_journal_when_all_is_counted_whenever_the_intake_was_killed() {
+    run(async {
+        for polls in 0..16 {
+            // A full delivery is crowded at once; the intake dies somewhere between its order to journal and the answer.
+            let mut world = World::start(40).await;
+            world.step(true).await;
+            for number in 0..40 {
+                world.put(world.sale(number, 1, 0, 100));
+            }
+            world.step_with_fault("intake", Fault::Stop, polls).await;
+            world.settle().await;
+            world.assert_everything_is_counted_once("intake killed while it spills");
+            assert_eq!(world.journalled_after_the_end().await, 0, "killed after {polls} polls");
+        }
+    });
+}
+
+#[test]
 fn a_small_flow_window_never_starves_because_the_oldest_sales_go_to_the_journal() {
     run(async {
         let mut world = World::start(100).await;
@@ -173,5 +224,25 @@ fn a_killed_window_actor_goes_on_with_all_its_sales() {
         }
         world.settle().await;
         world.assert_everything_is_counted_once("window killed");
+    });
+}
+
+#[test]
+fn a_busy_flow_with_few_sales_per_store_loses_none_when_the_router_dies_over_them() {
+    run(async {
+        let mut world = World::start(UNLIMITED).await;
+        world.batch = 512;
+        for step in 0..10_u32 {
+            for number in 0..300 {
+                world.put(world.sale((step * 300 + number).into(), 1 + number % 60, 0, 100));
+            }
+            match step {
+                // The sales of this delivery wait in the router for more of their stores.
+                5 => world.step_with_fault("router", Fault::Panic, 50).await,
+                _ => world.step(true).await,
+            }
+        }
+        world.settle().await;
+        world.assert_everything_is_counted_once("busy");
     });
 }

@@ -126,6 +126,8 @@ pub struct World {
     dir: tempfile::TempDir,
     running: Option<Running>,
     pub now_ms: i64,
+    /// How many messages the flow delivers at once.
+    pub batch: usize,
     pub health: HealthBoard,
     /// Distinct sales on the broker, by id.
     pub truth: BTreeMap<TransactionId, Sale>,
@@ -141,7 +143,8 @@ impl World {
         let broker = Broker { limit, strict: limit > 10_000, ..Broker::default() };
         let dir = tempfile::tempdir().unwrap();
         let (broker, health) = (Arc::new(Mutex::new(broker)), HealthBoard::default());
-        let mut world = Self { broker, dir, running: None, now_ms: EPOCH_MS, health, truth: BTreeMap::new() };
+        let mut world =
+            Self { broker, dir, running: None, now_ms: EPOCH_MS, batch: 40, health, truth: BTreeMap::new() };
         world.boot().await;
         world
     }
@@ -166,6 +169,18 @@ impl World {
             self.bind_if_asked();
             self.deliver();
         }
+        tokio::time::sleep(STEP).await;
+    }
+
+    /// A step in which an actor fails when the others have been polled so often since the delivery.
+    pub async fn step_with_fault(&mut self, actor: &str, fault: Fault, polls: usize) {
+        self.now_ms += 500;
+        self.bind_if_asked();
+        self.deliver();
+        for _ in 0..polls {
+            tokio::task::yield_now().await;
+        }
+        self.inject(actor, fault);
         tokio::time::sleep(STEP).await;
     }
 
@@ -204,6 +219,21 @@ impl World {
         root.shutdown().await;
         drop((root, room));
         self.boot().await;
+    }
+
+    /// Ends the room and counts what is left in its journal on disk.
+    pub async fn journalled_after_the_end(&mut self) -> usize {
+        let Running { root, room } = self.running.take().unwrap();
+        root.shutdown().await;
+        drop((root, room));
+        let state = self.dir.path().join("aggregation");
+        let database = loop {
+            match fjall::Database::builder(&state).open() {
+                Err(fjall::Error::Locked) => tokio::time::sleep(Duration::from_millis(10)).await,
+                opened => break opened.unwrap(),
+            }
+        };
+        database.keyspace("journal", Default::default).unwrap().iter().count()
     }
 
     pub fn room(&self) -> &Aggregation {
@@ -320,7 +350,7 @@ impl World {
         if free == 0 {
             return;
         }
-        let count = free.min(40).min(broker.queue.len());
+        let count = free.min(self.batch).min(broker.queue.len());
         let mut messages = Vec::new();
         for (payload, redelivered) in broker.queue.drain(..count).collect::<Vec<_>>() {
             let tag = DeliveryTag { epoch: broker.epoch, number: broker.next_number };
