@@ -19,6 +19,10 @@ use crate::upkeep::{Health, SMALL_FILE_BYTES};
 /// How long acknowledgements may wait for a commit to ride on before they get one of their own.
 const ACKNOWLEDGEMENT_DELAY: Duration = Duration::from_millis(25);
 
+/// Chunks that one commit deletes. A window that has become final acknowledges its sales all at once, and publishers must
+/// not wait until thousands of chunks are gone; what is left over goes with the next commits, and a clean end leaves nothing.
+const DELETIONS_PER_COMMIT: usize = 64;
+
 /// Bodies that are read at once for a consumer that lags.
 const READ_AHEAD_CHUNKS: usize = 32;
 const READ_AHEAD_BYTES: u64 = 4 * 1024 * 1024;
@@ -135,7 +139,13 @@ impl Engine {
 
     fn landed(&mut self, mut group: Group) {
         self.sequence = group.sequence;
-        let wakers = group.land(&mut self.shared.state());
+        let (wakers, goes_on) = {
+            let mut state = self.shared.state();
+            (group.land(&mut state), !state.chunks.dead.is_empty())
+        };
+        if goes_on {
+            self.shared.dirty.store(true, Ordering::Release);
+        }
         let answer = group.into_answer();
         match self.withheld_until {
             Some(until) if Instant::now() < until => self.withheld.push(answer),
@@ -195,7 +205,8 @@ fn prepare(
     round: Pledge,
     stamp: Stamp,
 ) -> Result<Group, StoreError> {
-    let mut draft = Draft::collect(&mut shared.state(), &mut messages);
+    let most_deletions = if stamp.clean { usize::MAX } else { DELETIONS_PER_COMMIT };
+    let mut draft = Draft::collect(&mut shared.state(), &mut messages, most_deletions);
     for moved in draft.moved.iter_mut().filter(|moved| moved.body.is_none()) {
         match store.body(moved.chunk) {
             Ok(body) => moved.body = Some(body),

@@ -73,9 +73,10 @@ pub(crate) struct Draft {
 
 impl Draft {
     /// Admits messages, narrowing their routes, and collects what consumers changed since the last commit.
-    pub(crate) fn collect(state: &mut State, messages: &mut [Waiting]) -> Self {
-        let mut draft =
-            Self { next_chunk: state.next_chunk, dead: std::mem::take(&mut state.chunks.dead), ..Self::default() };
+    pub(crate) fn collect(state: &mut State, messages: &mut [Waiting], most_deletions: usize) -> Self {
+        let deletions = state.chunks.dead.len().min(most_deletions);
+        let dead = state.chunks.dead.drain(..deletions).collect();
+        let mut draft = Self { next_chunk: state.next_chunk, dead, ..Self::default() };
         for (place, waiting) in (0..).zip(messages) {
             if let Err(refusal) = draft.admit(&mut state.queues, waiting) {
                 waiting.route.clear();

@@ -290,7 +290,7 @@ async fn an_idle_flow_beats_and_one_whose_window_is_full_does_not() {
 }
 
 #[tokio::test]
-async fn a_stalled_broker_answers_no_publish_stops_the_heartbeats_and_is_reported() {
+async fn d5_an_outage_of_seconds_is_reported_answers_no_publish_and_does_not_end_publishing_for_ever() {
     locally(async {
         let bench = bench(4096);
         let (_flow, seen) = bench.flow(1000);
