@@ -213,7 +213,7 @@ fn object(fields: &[(&str, &Value)]) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use tillstream_domain::{Rules, TopicPrefix};
     use tillstream_embedded::{EmbeddedBrokerSettings, embedded_queues};
 
@@ -228,8 +228,8 @@ mod tests {
         )
     }
 
-    /// All texts behind `$ref`.
-    fn references(value: &Value, found: &mut Vec<String>) {
+    /// All texts behind `$ref`, in the other document too.
+    pub(crate) fn references(value: &Value, found: &mut Vec<String>) {
         match value {
             Value::Object(fields) => {
                 found.extend(fields.get("$ref").and_then(Value::as_str).map(str::to_owned));

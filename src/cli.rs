@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use tillstream_chaos::{FaultKind, Stores};
 use tillstream_embedded::Backend;
 
 use crate::roles::Roles;
@@ -27,6 +28,8 @@ Examples:
   tillstream check                        say whether everything is in order to run
   tillstream replay sales.ndjson --url http://127.0.0.1:8080 --user pos-service_username --password-file pw
                                           send recorded sales, one JSON transaction per line
+  tillstream chaos --url http://127.0.0.1:8080 --user admin --password-file pw --seed 1 --faults 100
+                                          break a running service 100 times and prove that no sale is lost
 
 Every setting also has a key in a file (--config) and a variable: http.listen is TILLSTREAM__HTTP__LISTEN.";
 
@@ -50,6 +53,9 @@ pub enum Command {
     Run(RunArgs),
     /// Send recorded transactions from a file to a running service
     Replay(ReplayArgs),
+    /// Break a running service on purpose and prove that no sale is lost or counted twice
+    #[command(long_about = CHAOS_ABOUT, after_long_help = CHAOS_PLAN)]
+    Chaos(ChaosArgs),
     /// Say whether configuration, secrets, broker and limits are in order, one line each
     Check(ConfigArgs),
     /// Print the OpenAPI document of the HTTP interface
@@ -115,6 +121,93 @@ pub struct ReplayArgs {
     pub concurrency: u16,
 }
 
+const CHAOS_ABOUT: &str = "\
+Break a running service on purpose and prove that no sale is lost or counted twice.
+
+Posts sales of its own to the service, makes actors, supervisors and the environment fail one after the other, and \
+prints per fault how long it took until the failure was noticed and until the actor ran again. At the end every own \
+sale is in a final window; then the own list of answered ids and amounts is compared with /turnover, store by store \
+and window by window, and with the ledger. Exit 0 if every sale that was answered with 200 is counted exactly once \
+and everything recovered, else 1.
+
+The service's own simulated tills are silent meanwhile; no other till may post. Ctrl-C ends the faults early and \
+still settles the account.";
+const CHAOS_PLAN: &str = "\
+A plan file (--plan) has load settings on top and one [[step]] per fault:
+
+  load = 200                # like --load; likewise seed, stores, duration
+  [[step]]
+  at = \"5s\"                 # after the load began
+  kind = \"block\"
+  target = \"root.pipeline.windows.STORE_3\"
+  seconds = 3
+  [[step]]
+  at = \"12s\"
+  kind = \"clock\"
+  seconds = -20             # how far
+  hold_seconds = 5          # how long
+
+Kinds of faults on actors and supervisors: panic (before the handler), panic_after (after it, before the reply), stop, \
+hang (a future that never ends), block (its thread). On the environment: broker_stall, drop_acks, clock, disk_full, \
+disk_readonly. To see the verdict fail: lose_sale, double_sale, misprice_sale.";
+
+/// `chaos`.
+#[derive(Debug, Clone, Args)]
+pub struct ChaosArgs {
+    /// Where the service listens, such as http://127.0.0.1:8080
+    #[arg(long)]
+    pub url: String,
+    /// User of role admin
+    #[arg(long)]
+    pub user: String,
+    /// File with the user's password, nothing else
+    #[arg(long, value_name = "FILE")]
+    pub password_file: PathBuf,
+    /// The same seed draws the same faults and the same sales [default: drawn and printed]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// How many faults; 0 with --duration is load and account only
+    #[arg(long, value_name = "N", required_unless_present = "plan", conflicts_with = "plan")]
+    pub faults: Option<usize>,
+    /// Draw only these kinds of faults [default: all that falsify nothing]
+    #[arg(long, value_name = "KIND,…", value_delimiter = ',', conflicts_with = "plan")]
+    pub kinds: Vec<FaultKind>,
+    /// Hit only actors with these paths (* is any text) or of these kinds, such as root.pipeline.*,window; the
+    /// environment is left alone then
+    #[arg(long, value_name = "PATTERN,…", value_delimiter = ',', conflicts_with = "plan")]
+    pub targets: Vec<String>,
+    /// Own sales per second [default: 200]
+    #[arg(long, value_name = "N/s", value_parser = rate)]
+    pub load: Option<u32>,
+    /// Own sales are of these stores [default: 1-10]
+    #[arg(long, value_name = "A-B")]
+    pub stores: Option<Stores>,
+    /// Faults at given times from this file instead of drawn ones
+    #[arg(long, value_name = "FILE.toml")]
+    pub plan: Option<PathBuf>,
+    /// Go on with the load at least this long, such as 60s; all faults are injected in any case
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub duration: Option<Duration>,
+    /// Load without faults before the first drawn one, to compare with [default: 15s; with --plan: none]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, conflicts_with = "plan")]
+    pub calm: Option<Duration>,
+    /// Longest wait until all windows are final, before the first own sale and after the last
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "5m")]
+    pub settle_within: Duration,
+    /// Write everything that was found to this file, as JSON
+    #[arg(long, value_name = "FILE.json")]
+    pub report: Option<PathBuf>,
+}
+
+/// `200` or `200/s`.
+fn rate(text: &str) -> Result<u32, String> {
+    let number = text.strip_suffix("/s").unwrap_or(text).parse();
+    number
+        .ok()
+        .filter(|rate| (1..=100_000).contains(rate))
+        .ok_or_else(|| "must be from 1 to 100000 per second".to_owned())
+}
+
 impl Cli {
     /// What was asked for.
     pub fn into_command(self) -> Command {
@@ -177,6 +270,19 @@ mod tests {
             ("roles", "pos"),
         ];
         assert_eq!(run.config.overrides(), expected.map(|(key, value)| (key, value.to_owned())));
+    }
+
+    #[test]
+    fn a_drill_needs_faults_or_a_plan_and_reads_rates_kinds_and_stores() {
+        let base = "tillstream chaos --url u --user admin --password-file pw";
+        let parse = |more: &str| Cli::try_parse_from(format!("{base}{more}").split(' '));
+        assert!(parse("").is_err() && parse(" --faults 5 --plan p").is_err() && parse(" --faults 5 --load 0").is_err());
+        let chaos = parse(" --faults 5 --load 300/s --kinds panic,hang --stores 2-3").unwrap().into_command();
+        let Command::Chaos(args) = chaos else { panic!("unexpected {chaos:?}") };
+        assert_eq!((args.faults, args.load), (Some(5), Some(300)));
+        assert_eq!(args.kinds, [FaultKind::Panic, FaultKind::Hang]);
+        assert_eq!(args.stores.map(|stores| stores.to_string()).as_deref(), Some("2-3"));
+        assert!(parse(" --plan p.toml").is_ok());
     }
 
     #[test]

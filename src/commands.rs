@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use crate::cli::Command;
 
+mod chaos;
 mod check;
+mod password;
 mod print;
 mod replay;
 mod run;
@@ -17,6 +19,7 @@ pub async fn execute(command: Command) -> ExitCode {
     let outcome = match command {
         Command::Run(args) => run::run(&args).await,
         Command::Replay(args) => replay::replay(&args).await,
+        Command::Chaos(args) => chaos::chaos(&args).await,
         Command::Check(args) => check::check(&args),
         Command::Openapi(args) => print::openapi(&args),
         Command::Asyncapi(args) => print::asyncapi(&args),

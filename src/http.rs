@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use tillstream_supervision::Node;
 
+use crate::faults::Faults;
+
 mod actors;
 mod aggregates;
 mod amount;
@@ -14,6 +16,8 @@ mod documents;
 mod doors;
 mod errors;
 mod examples;
+mod faults;
+mod generator;
 mod health;
 mod in_flight;
 mod ledger;
@@ -58,4 +62,6 @@ pub struct Api {
     pub in_flight: InFlight,
     /// The supervision tree of this process.
     pub tree: Arc<dyn Fn() -> Node + Send + Sync>,
+    /// What can be broken here.
+    pub faults: Faults,
 }

@@ -18,8 +18,10 @@ use crate::shutdown::ShutdownSettings;
 use crate::telemetry::LogSettings;
 
 mod layers;
+mod supervision;
 
 pub use layers::{BASE_FILE, ENV_PREFIX, Layers, SettingsError};
+pub use supervision::{SupervisionSettings, WatchdogSettings};
 
 /// The whole configuration.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -49,6 +51,10 @@ pub struct Settings {
     pub pos: PosSettings,
     /// Where secrets come from.
     pub secrets: SecretsSettings,
+    /// How often actors may fail.
+    pub supervision: SupervisionSettings,
+    /// When actors and threads count as stuck.
+    pub watchdog: WatchdogSettings,
     /// Whether faults may be injected.
     pub faults: FaultSettings,
     /// Bounds of metrics.
@@ -104,6 +110,12 @@ impl Settings {
             return refuse(
                 "`http.max_body` must not be above `broker.max_message_bytes`: what is taken must be storable",
             );
+        }
+        if self.supervision.backoff_min > self.supervision.backoff_max {
+            return refuse("`supervision.backoff_min` must not be above `supervision.backoff_max`");
+        }
+        if self.watchdog.every.is_zero() {
+            return refuse("`watchdog.every` must be above zero");
         }
         self.window.rules().map(drop).map_err(|error| SettingsError::Inconsistent(error.to_string()))
     }

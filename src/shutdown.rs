@@ -6,10 +6,12 @@ use std::time::Duration;
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::warn;
+use tracing::{error, warn};
 
 /// Exit code of a process that was told twice to stop.
 const INTERRUPTED: i32 = 130;
+/// Exit code of a process that cannot help itself any more (`EX_SOFTWARE`).
+const HELPLESS: i32 = 70;
 
 /// Section `[shutdown]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,12 +60,19 @@ impl StopSignals {
         actix_rt::spawn(async move {
             let name = self.next().await;
             warn!("second {name}, exiting at once");
-            exit_now();
+            exit_now(INTERRUPTED);
         });
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the second signal asks for exactly this: no drain")]
-fn exit_now() -> ! {
-    std::process::exit(INTERRUPTED)
+/// Ends the process as SIGKILL would, because threads are lost to it: a drain would wait for them. Nothing that was
+/// answered with 200 is lost.
+pub fn end_helpless(reason: &str) -> ! {
+    error!("{reason}, exiting at once; whatever was answered with 200 is on disk");
+    exit_now(HELPLESS)
+}
+
+#[expect(clippy::disallowed_methods, reason = "both callers ask for exactly this: no drain")]
+fn exit_now(code: i32) -> ! {
+    std::process::exit(code)
 }

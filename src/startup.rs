@@ -11,19 +11,22 @@ use anyhow::Context;
 use tillstream_broker::{Broker, QueueStats};
 use tillstream_domain::TopicPrefix;
 use tillstream_embedded::embedded_queues;
-use tillstream_generator::GeneratorAccount;
-use tillstream_messages::{HealthBoard, LedgerReport, QueryLedger, SecretTree, WallClock};
-use tillstream_supervision::{Strategy, Supervisor, SupervisorSpec};
+use tillstream_generator::{GeneratorAccount, Rate};
+use tillstream_messages::{EnvironmentFaults, HealthBoard, LedgerReport, QueryLedger, SecretTree, WallClock};
+use tillstream_supervision::{Supervisor, Watchdog};
 use tracing::{info, warn};
 
-use crate::http::{self, Api, Documents, Doors, Health, InFlight, Users};
+use crate::http::{self, Doors, Health, InFlight};
 use crate::roles::Role;
 use crate::settings::Settings;
+use crate::shutdown::end_helpless;
+use api::Built;
 use places::Places;
 use rooms::Rooms;
 use tills::Tills;
 
 mod announce;
+mod api;
 mod drain;
 mod places;
 mod rooms;
@@ -53,6 +56,8 @@ pub struct Application {
     rooms: Rooms,
     tills: Option<Tills>,
     broker: Option<Broker>,
+    /// Dropped last, so that somebody watches the drain.
+    _watchdog: Watchdog,
 }
 
 /// What rooms share besides messages.
@@ -62,6 +67,8 @@ pub struct Shared {
     pub board: HealthBoard,
     /// What time it is.
     pub clock: WallClock,
+    /// Where the data directory and the next sale can be put wrong on purpose.
+    pub faults: EnvironmentFaults,
     /// The first reading of the secrets.
     pub tree: Arc<SecretTree>,
     /// First levels of every topic.
@@ -84,34 +91,45 @@ impl Application {
         let secrets = secrets::load(&settings)?;
         let shared = secrets.shared.clone();
         let places = Places::start(settings.validation.pool.max(1));
-        let root = Supervisor::root(SupervisorSpec::new("root", Strategy::OneForOne), &places.control);
-        let broker = settings.roles.use_broker().then(|| open_broker(&settings, &shared.prefix)).transpose()?;
+        let root = Supervisor::root(settings.supervision.one_for_one("root"), &places.control);
+        let broker = settings.roles.use_broker().then(|| open_broker(&settings, &shared)).transpose()?;
         let rooms = Rooms::spawn(&settings, &root, &places, &shared, broker.as_ref()).context("spawn the rooms")?;
 
-        let users = Users::from_tree(&shared.tree);
-        let tree = root.clone();
-        let degraded = root.clone();
-        let health = Health::new(&settings.roles, shared.board.clone(), move || degraded.degraded());
-        let in_flight = InFlight::new(settings.http.max_in_flight);
-        let doors = rooms.doors.clone();
-        let api = Api {
-            settings: settings.http.clone(),
-            users: users.clone(),
-            doors: doors.clone(),
-            documents: Documents::new(&settings.rules.rules()),
-            health: health.clone(),
-            in_flight: in_flight.clone(),
-            tree: Arc::new(move || tree.tree()),
+        let watchdog = Watchdog::start(&root, settings.watchdog.limits(), |reason| end_helpless(&reason));
+        let plays_pos = settings.roles.plays(Role::Pos) && settings.pos.enabled;
+        let rate = plays_pos.then(|| Rate::new(settings.pos.rate));
+        let built = Built {
+            settings: &settings,
+            shared: &shared,
+            root: &root,
+            watchdog: &watchdog,
+            broker: broker.as_ref(),
+            rooms: &rooms,
+            rate: rate.clone(),
         };
+        let api = built.api();
+        let (users, doors) = (api.users.clone(), api.doors.clone());
+        let (health, in_flight) = (api.health.clone(), api.in_flight.clone());
         let (serving, server) = listener.run(api)?;
         actix_rt::spawn(serving);
 
-        let plays_pos = settings.roles.plays(Role::Pos) && settings.pos.enabled;
-        let tills = plays_pos.then(|| Tills::spawn(&settings, &root, &places.pos, &shared)).transpose()?;
+        let tills = rate.map(|rate| Tills::spawn(&settings, &root, &places.pos, &shared, rate)).transpose()?;
         let listeners = [rooms.secrets_listeners(), tills.iter().flat_map(Tills::secrets_listeners).collect()].concat();
         secrets.watch(&root, &places.control, users, listeners).context("spawn the secrets")?;
         info!(http.addr = %address, roles = %settings.roles, "serving");
-        Ok(Self { settings, address, server, in_flight, health, doors, root, rooms, tills, broker })
+        Ok(Self {
+            settings,
+            address,
+            server,
+            in_flight,
+            health,
+            doors,
+            root,
+            rooms,
+            tills,
+            broker,
+            _watchdog: watchdog,
+        })
     }
 
     /// Where it listens.
@@ -167,10 +185,11 @@ impl Application {
     }
 }
 
-fn open_broker(settings: &Settings, prefix: &TopicPrefix) -> anyhow::Result<Broker> {
+fn open_broker(settings: &Settings, shared: &Shared) -> anyhow::Result<Broker> {
     let directory = settings.broker_dir();
-    let queues = embedded_queues(prefix.as_str(), settings.rules.max_store, &settings.broker);
-    Broker::open(&directory, settings.broker.broker(), queues)
+    let queues = embedded_queues(shared.prefix.as_str(), settings.rules.max_store, &settings.broker);
+    let storage = shared.faults.storage.clone();
+    Broker::open_gated(&directory, Arc::new(move || storage.check()), settings.broker.broker(), queues)
         .with_context(|| format!("open the broker in `{}`", directory.display()))
 }
 

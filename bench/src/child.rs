@@ -80,11 +80,20 @@ impl Drop for Measured {
 
 /// The `Authorization` header of a user of the local secret tree.
 pub fn basic(data: &Path, user: &str) -> Result<String> {
+    let (name, password) = (secret(data, user, "username")?, password(data, user)?);
+    Ok(format!("Basic {}", STANDARD.encode(format!("{name}:{password}"))))
+}
+
+/// The password of a user of the local secret tree.
+pub fn password(data: &Path, user: &str) -> Result<String> {
+    secret(data, user, "password")
+}
+
+fn secret(data: &Path, user: &str, key: &str) -> Result<String> {
     let file = data.join("secrets.toml");
     let tree: toml::Table = toml::from_str(&std::fs::read_to_string(&file).context("read the secrets")?)?;
     let entry = tree.get(&format!("validation-service/creds/{user}")).context("find the user")?;
-    let text = |key: &str| entry.get(key).and_then(toml::Value::as_str).context("read the user");
-    Ok(format!("Basic {}", STANDARD.encode(format!("{}:{}", text("username")?, text("password")?))))
+    Ok(entry.get(key).and_then(toml::Value::as_str).context("read the user")?.to_owned())
 }
 
 /// Seconds of processor time of a living process.

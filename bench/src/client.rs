@@ -34,6 +34,17 @@ impl Connection {
         Ok(self.exchange(&request).await?.0)
     }
 
+    /// Makes the actor at this path panic, without waiting for its recovery; the status of the answer.
+    pub async fn kill(&mut self, actor: &str) -> Result<u16> {
+        let (authorization, body) = (&self.authorization, r#"{"kind":"panic"}"#);
+        let request = format!(
+            "POST /api/v1/actors/{actor}/fault HTTP/1.1\r\nHost: bench\r\nAuthorization: {authorization}\r\n\
+             Content-Type: application/json\r\nPrefer: respond-async\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        Ok(self.exchange(&request).await?.0)
+    }
+
     /// GET; status and body.
     pub async fn get(&mut self, path: &str) -> Result<(u16, String)> {
         let authorization = &self.authorization;

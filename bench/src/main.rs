@@ -5,6 +5,7 @@
 mod child;
 mod client;
 mod engines;
+mod kills;
 mod latency;
 mod recovery;
 mod steady;
@@ -27,9 +28,9 @@ pub struct Options {
     /// Rounds of service and floor, alternating.
     #[arg(long, default_value_t = 3)]
     pub rounds: u32,
-    /// Unacknowledged sales for the memory and recovery figures.
-    #[arg(long, default_value_t = 1_000_000)]
-    pub unacknowledged: u64,
+    /// Unacknowledged sales for the memory and recovery figures; several numbers show how recovery grows.
+    #[arg(long, value_delimiter = ',', default_values_t = [1_000, 10_000, 100_000, 1_000_000])]
+    pub unacknowledged: Vec<u64>,
     /// Stores for the memory and idle figures.
     #[arg(long, default_value_t = 10_000)]
     pub stores: u64,
@@ -50,6 +51,8 @@ pub enum Measurement {
     Recovery,
     /// Memory and idle processor time with many stores.
     Stores,
+    /// Throughput while one actor is killed every 100 ms against the undisturbed one, and how fast each kind restarts.
+    Kills,
     /// Aggregation alone against Bytewax, what supervision costs, and how fast a killed actor answers again.
     Engines,
 }
@@ -67,6 +70,9 @@ async fn main() -> Result<()> {
     }
     if wanted(Measurement::Stores) {
         stores::measure(&options).await?;
+    }
+    if wanted(Measurement::Kills) {
+        kills::measure(&options).await?;
     }
     if wanted(Measurement::Engines) {
         engines::measure(&options)?;

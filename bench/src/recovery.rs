@@ -23,9 +23,22 @@ const STORES: u64 = 10;
 /// `window.size` of the default settings.
 const WINDOW: TimeDelta = TimeDelta::seconds(10);
 
-/// Prints the table.
+/// Prints the table, a row for each number of sales.
 pub async fn measure(options: &Options) -> Result<()> {
-    let (folder, count) = (tempfile::tempdir()?, options.unacknowledged);
+    println!("### Unacknowledged sales, and the way back after SIGKILL\n");
+    println!(
+        "| sales | posting s | resident MB | after SIGKILL: listening s | ready s | windows correct s | resident MB |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- | --- |");
+    for count in &options.unacknowledged {
+        measure_one(options, *count).await?;
+    }
+    println!();
+    Ok(())
+}
+
+async fn measure_one(options: &Options, count: u64) -> Result<()> {
+    let folder = tempfile::tempdir()?;
     let service = Measured::service(options, folder.path(), &NOTHING_FINAL)?;
     let (began, first) = (Instant::now(), Utc::now());
     steady::post(&service, Load { run: 3_000, count, rate: None, stores: STORES, times: Times::Now }).await?;
@@ -42,13 +55,10 @@ pub async fn measure(options: &Options) -> Result<()> {
     let probes = probe(&again, first, last).await?;
     windows_hold(&again, folder.path(), count + probes, last).await?;
     let right_after = began.elapsed();
-    println!("### {count} unacknowledged sales\n");
-    println!("| posting s | resident MB | after SIGKILL: listening s | ready s | windows correct s | resident MB |");
-    println!("| --- | --- | --- | --- | --- | --- |");
     let [posting, listening, ready_after, right_after] =
         [posting, listening, ready_after, right_after].map(|time| time.as_secs_f64());
     let rss = again.resident_mb()?;
-    println!("| {posting:.1} | {memory} | {listening:.1} | {ready_after:.1} | {right_after:.1} | {rss} |\n");
+    println!("| {count} | {posting:.1} | {memory} | {listening:.1} | {ready_after:.1} | {right_after:.1} | {rss} |");
     Ok(())
 }
 

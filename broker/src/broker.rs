@@ -10,7 +10,8 @@ use crate::clock::{Clock, SystemClock};
 use crate::disk::{Disk, FileDisk};
 use crate::engine::Engine;
 use crate::errors::{BindError, OpenError, PublishError};
-use crate::flow::Flow;
+use crate::flow::{Flow, FlowOwner};
+use crate::gate::{GatedDisk, WriteGate};
 use crate::guard::Wreck;
 use crate::inbox::Waiting;
 use crate::message::OutboundMessage;
@@ -57,6 +58,17 @@ impl Broker {
         Self::open_on(Arc::new(FileDisk::lock(dir)?), Arc::new(SystemClock), settings, queues)
     }
 
+    /// As [`open`](Self::open), but whatever is written has to pass the gate, which can so make the disk full or read-only.
+    pub fn open_gated(
+        dir: &Path,
+        gate: WriteGate,
+        settings: BrokerSettings,
+        queues: Vec<QueueSpec>,
+    ) -> Result<Broker, OpenError> {
+        let disk = GatedDisk::new(FileDisk::lock(dir)?, gate);
+        Self::open_on(Arc::new(disk), Arc::new(SystemClock), settings, queues)
+    }
+
     /// Opens a broker on any disk and clock, which is how tests lose power or let a day pass.
     pub fn open_on(
         disk: Arc<dyn Disk>,
@@ -98,8 +110,17 @@ impl Broker {
     /// Binds the queue's only flow, which has at most `max_unacked` messages at a time. Dropping the flow gives
     /// everything unacknowledged back, in order, with the redelivered flag.
     pub fn bind(&self, queue: &str, max_unacked: usize) -> Result<Flow, BindError> {
-        let index = self.0.shared.state().bind(queue, max_unacked)?;
-        Ok(Flow::new(Arc::clone(&self.0.shared), index))
+        let (bound, _) = self.0.shared.state().bind(queue, max_unacked, None)?;
+        Ok(Flow::new(Arc::clone(&self.0.shared), bound))
+    }
+
+    /// As [`bind`](Self::bind), but ends the flow that this owner has there already, as if it had been dropped: for an
+    /// owner whose earlier self hangs with the flow in hand and cannot drop it.
+    pub fn bind_again(&self, owner: FlowOwner, queue: &str, max_unacked: usize) -> Result<Flow, BindError> {
+        let (bound, superseded) = self.0.shared.state().bind(queue, max_unacked, Some(owner.0))?;
+        self.0.shared.mark_dirty();
+        superseded.into_iter().for_each(std::task::Waker::wake);
+        Ok(Flow::new(Arc::clone(&self.0.shared), bound))
     }
 
     /// What each queue holds, in the order in which queues were first defined.
@@ -136,8 +157,8 @@ impl Broker {
         self.0.shared.inbox.stall(duration);
     }
 
-    /// A fault on purpose: for so long messages are stored and delivered, but their publishers are not told. They are
-    /// told afterwards, if they still wait.
+    /// A fault on purpose: for so long messages are stored and delivered, but their publishers never hear it. Those that
+    /// still wait when it ends are told that nobody knows, as after a connection that broke.
     pub fn drop_acks(&self, duration: Duration) {
         self.0.shared.inbox.withhold(duration);
     }

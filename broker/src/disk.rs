@@ -61,7 +61,7 @@ impl FileDisk {
     /// Creates the directory when needed and locks it.
     pub fn lock(dir: &Path) -> Result<Self, OpenError> {
         let storage = |error: io::Error| OpenError::Storage(format!("{}: {error}", dir.display()));
-        create_durably(dir).map_err(storage)?;
+        create_durably(dir, sync_names).map_err(storage)?;
         let lock = private(&dir.join("lock")).map_err(storage)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { dir: dir.to_owned(), _lock: lock }),
@@ -134,14 +134,15 @@ impl RawFile for File {
 }
 
 /// Creates a directory and what is missing above it, each durable with its name.
-fn create_durably(dir: &Path) -> io::Result<()> {
-    let missing: Vec<_> = dir.ancestors().take_while(|one| !one.as_os_str().is_empty() && !one.exists()).collect();
+fn create_durably(dir: &Path, sync_names: impl Fn(&Path) -> io::Result<()>) -> io::Result<()> {
+    let above = dir.ancestors().skip(1).take_while(|one| !one.as_os_str().is_empty());
+    let missing: Vec<_> = above.take_while(|one| !one.exists()).collect();
     std::fs::create_dir_all(dir)?;
-    for one in missing {
-        let parent = one.parent().filter(|parent| !parent.as_os_str().is_empty());
-        sync_names(parent.unwrap_or(Path::new(".")))?;
-    }
-    Ok(())
+    // Its own name also when it was there: whoever made it may have died before the name was durable.
+    [dir].into_iter().chain(missing).try_for_each(|made| {
+        let parent = made.parent().filter(|parent| !parent.as_os_str().is_empty());
+        sync_names(parent.unwrap_or(Path::new(".")))
+    })
 }
 
 /// A new name is durable only when the directory that holds it is.
@@ -171,4 +172,31 @@ fn fill(file: &File, bytes: u64) -> io::Result<()> {
         offset += len;
     }
     file.sync_data()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    #[test]
+    fn a_new_directory_is_as_durable_as_the_messages_in_it_with_all_that_was_made_above_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let synced = RefCell::new(Vec::new());
+        let note = |path: &Path| {
+            synced.borrow_mut().push(path.to_owned());
+            Ok(())
+        };
+
+        create_durably(&dir.path().join("data/broker"), note).unwrap();
+        assert_eq!(synced.take(), [dir.path().join("data"), dir.path().to_owned()]);
+
+        create_durably(&dir.path().join("data/broker"), note).unwrap();
+        assert_eq!(
+            synced.take(),
+            [dir.path().join("data")],
+            "whoever made it may have died before the name was durable"
+        );
+    }
 }

@@ -46,8 +46,8 @@ pub(crate) struct Engine {
     pub(crate) compact_above: u64,
     /// When acknowledgements that wait get a commit of their own.
     acknowledge_by: Option<Instant>,
-    /// Answers that a fault holds back.
-    withheld: Vec<Answer>,
+    /// Answers that a fault swallows: whoever still waits when it ends hears only that.
+    swallowed: Vec<Answer>,
     withheld_until: Option<Instant>,
 }
 
@@ -70,7 +70,7 @@ impl Engine {
             last_publish: now,
             compact_above: SMALL_FILE_BYTES,
             acknowledge_by: None,
-            withheld: Vec::new(),
+            swallowed: Vec::new(),
             withheld_until: None,
         }
     }
@@ -108,7 +108,7 @@ impl Engine {
     }
 
     fn deadline(&self) -> Instant {
-        let held = self.withheld_until.filter(|_| !self.withheld.is_empty());
+        let held = self.withheld_until.filter(|_| !self.swallowed.is_empty());
         [self.acknowledge_by, held].into_iter().flatten().fold(self.next_upkeep, Instant::min)
     }
 
@@ -148,7 +148,7 @@ impl Engine {
         }
         let answer = group.into_answer();
         match self.withheld_until {
-            Some(until) if Instant::now() < until => self.withheld.push(answer),
+            Some(until) if Instant::now() < until => self.swallowed.push(answer),
             _ => answer.send(),
         }
         wakers.into_iter().for_each(Waker::wake);
@@ -156,7 +156,7 @@ impl Engine {
 
     fn release_answers(&mut self) {
         if self.withheld_until.is_none_or(|until| until <= Instant::now()) {
-            self.withheld.drain(..).for_each(Answer::send);
+            self.swallowed.drain(..).for_each(Answer::lose);
         }
     }
 

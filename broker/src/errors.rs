@@ -60,6 +60,9 @@ pub enum BindError {
     /// The queue is exclusive and another flow is bound to it.
     #[error("queue `{0}` has a consumer already")]
     Taken(String),
+    /// The flow's owner has bound the queue again and uses the newer flow.
+    #[error("queue `{0}` was bound again by the same owner")]
+    Superseded(String),
     /// The broker is closed.
     #[error("the broker is closed")]
     Closed,

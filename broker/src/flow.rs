@@ -3,28 +3,44 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use crate::errors::BindError;
 use crate::message::Delivery;
 use crate::shared::Shared;
-use crate::state::Taken;
+use crate::state::{Bound, State, Taken};
 
 /// The one binding of a queue. Dropping it gives everything unacknowledged back.
 pub struct Flow {
     shared: Arc<Shared>,
-    queue: u16,
+    bound: Bound,
+}
+
+/// Whose flow it is: a newer one of the same owner supersedes it (see [`Broker::bind_again`](crate::Broker::bind_again)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlowOwner(pub(crate) u64);
+
+// === impl FlowOwner ===
+
+impl FlowOwner {
+    /// Another owner than all others in this process.
+    #[expect(clippy::new_without_default, reason = "two defaults would not be equal")]
+    pub fn new() -> Self {
+        static OWNERS: AtomicU64 = AtomicU64::new(0);
+        Self(OWNERS.fetch_add(1, Ordering::Relaxed))
+    }
 }
 
 // === impl Flow ===
 
 impl Flow {
-    pub(crate) fn new(shared: Arc<Shared>, queue: u16) -> Self {
-        Self { shared, queue }
+    pub(crate) fn new(shared: Arc<Shared>, bound: Bound) -> Self {
+        Self { shared, bound }
     }
 
     /// Waits until at least one message can be delivered (the window is free), then returns up to `max`, oldest first.
-    /// `Err` when the broker is closed. May be dropped while it waits without losing a message.
+    /// `Err` when the broker is closed or its owner has bound the queue again. May be dropped while it waits without losing a message.
     pub async fn next_batch(&mut self, max: usize) -> Result<Vec<Delivery>, BindError> {
         poll_fn(|context| self.poll_batch(max, context)).await
     }
@@ -35,7 +51,11 @@ impl Flow {
         if state.closed {
             return Poll::Ready(Err(BindError::Closed));
         }
-        let taken = state.take(self.queue, max, now_ms, context.waker());
+        if !state.holds(self.bound) {
+            let name = state.queues[self.bound.queue as usize].spec.name.clone();
+            return Poll::Ready(Err(BindError::Superseded(name)));
+        }
+        let taken = state.take(self.bound.queue, max, now_ms, context.waker());
         drop(state);
         match taken {
             Taken::Messages(messages) => {
@@ -54,22 +74,23 @@ impl Flow {
     /// Acknowledges, in any order; what this flow does not have is ignored. Durable with a later commit: an
     /// acknowledgement that is lost in a crash means that the message comes again.
     pub fn acknowledge(&self, ids: &[u64]) {
-        let waker = {
-            let mut state = self.shared.state();
-            state.acknowledge(self.queue, ids);
-            state.queues[self.queue as usize].take_waker()
-        };
-        self.shared.mark_dirty();
-        waker.into_iter().for_each(std::task::Waker::wake);
+        self.settle(|state, queue| state.acknowledge(queue, ids));
     }
 
     /// Refuses messages: each counts against the queue's redelivery limit and comes again in its old place, or goes to
     /// the dead-message queue.
     pub fn reject(&self, ids: &[u64]) {
+        self.settle(|state, queue| state.reject(queue, ids));
+    }
+
+    fn settle(&self, change: impl FnOnce(&mut State, u16)) {
         let waker = {
             let mut state = self.shared.state();
-            state.reject(self.queue, ids);
-            state.queues[self.queue as usize].take_waker()
+            if !state.holds(self.bound) {
+                return;
+            }
+            change(&mut state, self.bound.queue);
+            state.queues[self.bound.queue as usize].take_waker()
         };
         self.shared.mark_dirty();
         waker.into_iter().for_each(std::task::Waker::wake);
@@ -77,20 +98,26 @@ impl Flow {
 
     /// Messages that this flow has and has not acknowledged.
     pub fn unacknowledged(&self) -> usize {
-        self.shared.state().queues[self.queue as usize].unacked as usize
+        let state = self.shared.state();
+        if state.holds(self.bound) { state.queues[self.bound.queue as usize].unacked as usize } else { 0 }
     }
 
     /// Whether this flow has every message that the queue holds.
     pub fn has_all(&self) -> bool {
         let state = self.shared.state();
-        let queue = &state.queues[self.queue as usize];
-        queue.depth == queue.unacked
+        let queue = &state.queues[self.bound.queue as usize];
+        state.holds(self.bound) && queue.depth == queue.unacked
     }
 }
 
 impl Drop for Flow {
     fn drop(&mut self) {
-        self.shared.state().unbind(self.queue);
+        let mut state = self.shared.state();
+        if !state.holds(self.bound) {
+            return;
+        }
+        state.unbind(self.bound.queue);
+        drop(state);
         self.shared.mark_dirty();
     }
 }

@@ -226,6 +226,11 @@ impl Answer {
     pub(crate) fn send(self) {
         self.round.0.finish(self.outcome);
     }
+
+    /// Tells nobody what became of it.
+    pub(crate) fn lose(self) {
+        self.round.refuse("the acknowledgement was lost, the message may be stored");
+    }
 }
 
 // === impl Pledge ===

@@ -12,7 +12,7 @@
 //! | `state`, `queue`, `chunks` | what is in memory: which message is where in which queue |
 //! | `group`, `batch`, `record`, `store` | a commit: messages as chunks, chunks as rows, rows in the database |
 //! | `recovery` | memory as it was, from the rows on disk and the specs of today |
-//! | `disk`, `guard` | files, the reserve and the seam where tests put a disk that fails or forgets |
+//! | `disk`, `gate`, `guard` | files, the reserve and the seam where a disk is put that is full, fails or forgets |
 
 mod batch;
 mod broker;
@@ -22,6 +22,7 @@ mod disk;
 mod engine;
 mod errors;
 mod flow;
+mod gate;
 mod group;
 mod guard;
 mod inbox;
@@ -42,7 +43,8 @@ pub use broker::{Broker, QueueStats};
 pub use clock::{Clock, SystemClock};
 pub use disk::{Disk, FileDisk, RawFile};
 pub use errors::{BindError, OpenError, PublishError};
-pub use flow::Flow;
+pub use flow::{Flow, FlowOwner};
+pub use gate::{GatedDisk, WriteGate};
 pub use message::{Delivery, OutboundMessage};
 pub use round::Publishing;
 pub use settings::{BrokerSettings, QueueSpec, WhenFull};

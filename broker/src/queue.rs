@@ -36,6 +36,10 @@ pub(crate) struct Part {
 /// The one flow that is bound.
 #[derive(Debug)]
 pub(crate) struct Consumer {
+    /// Unique in this broker, so that a flow which was superseded notices.
+    pub(crate) binding: u64,
+    /// Who may supersede it.
+    pub(crate) owner: Option<u64>,
     pub(crate) max_unacked: usize,
     /// Set while the consumer waits for something to be deliverable.
     pub(crate) waker: Option<Waker>,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::chunks::position;
 use crate::errors::OpenError;
-use crate::queue::{Attempts, Queue};
+use crate::queue::Queue;
 use crate::record::{Progress, Row};
 use crate::settings::QueueSpec;
 use crate::state::State;
@@ -91,7 +91,7 @@ fn restore_messages(state: &mut State, loaded: Loaded) {
         // After a crash nobody knows what was delivered since the last commit, so everything may have been.
         queue.flagged_below = if clean { known.cursor } else { position(state.next_chunk, 0) };
     }
-    let mut exhausted = Vec::new();
+    let mut attempted = Vec::new();
     for (id, mut chunk) in chunks {
         for (index, queue) in (0..).zip(&mut state.queues) {
             // A queue without a position is new: what is stored came before it.
@@ -105,26 +105,31 @@ fn restore_messages(state: &mut State, loaded: Loaded) {
             }
             chunk.owed += open.count_ones();
             queue.push(id, open, chunk.len_of(open));
-            let attempts = row.and_then(|row| row.attempts.clone());
-            let gone = take_exhausted(queue, id, attempts);
-            exhausted.extend((gone != 0).then_some((index, id, gone)));
+            if let Some((attempts, part)) = row.and_then(|row| row.attempts.clone()).zip(queue.part(id)) {
+                part.attempts = Some(attempts);
+                attempted.push((index, id));
+            }
         }
         match chunk.owed {
             0 => state.chunks.dead.push(id),
             _ => state.chunks.insert(id, chunk),
         }
     }
-    for (index, id, mask) in exhausted {
-        state.banish(index, id, mask);
+    // One part after the other: a queue forgets parts in which nothing is left whenever a message leaves it, and must not
+    // take one for such whose exhausted messages are still to leave.
+    for (index, id) in attempted {
+        let gone = take_exhausted(&mut state.queues[usize::from(index)], id);
+        if gone != 0 {
+            state.banish(index, id, gone);
+        }
     }
     state.queues.iter().for_each(Queue::show);
 }
 
 /// What came back too often while the process before died over it, or because today's limit is lower.
-fn take_exhausted(queue: &mut Queue, chunk: u64, attempts: Option<Attempts>) -> u64 {
+fn take_exhausted(queue: &mut Queue, chunk: u64) -> u64 {
     let limit = queue.spec.max_redelivery;
     let Some(part) = queue.part(chunk) else { return 0 };
-    part.attempts = attempts;
     let exhausted = part.exhausted(part.open, limit);
     part.open &= !exhausted;
     if exhausted != 0 {

@@ -27,6 +27,15 @@ pub(crate) struct State {
     /// Queues whose consumer waits for bodies that are on disk only.
     pub(crate) lagging: Vec<u16>,
     pub(crate) closed: bool,
+    /// How many bindings there have been, which numbers them.
+    pub(crate) bindings: u64,
+}
+
+/// One binding of one queue.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bound {
+    pub(crate) queue: u16,
+    pub(crate) binding: u64,
 }
 
 /// What a consumer that asks for messages gets.
@@ -41,7 +50,13 @@ pub(crate) enum Taken {
 // === impl State ===
 
 impl State {
-    pub(crate) fn bind(&mut self, name: &str, max_unacked: usize) -> Result<u16, BindError> {
+    /// Binds the queue's only consumer and says where; the waker is of a consumer that it supersedes.
+    pub(crate) fn bind(
+        &mut self,
+        name: &str,
+        max_unacked: usize,
+        owner: Option<u64>,
+    ) -> Result<(Bound, Option<Waker>), BindError> {
         if self.closed {
             return Err(BindError::Closed);
         }
@@ -51,11 +66,23 @@ impl State {
         if queue.retired && queue.depth == 0 {
             return Err(unknown());
         }
-        if queue.consumer.is_some() {
+        if queue.consumer.as_ref().is_some_and(|consumer| owner.is_none() || consumer.owner != owner) {
             return Err(BindError::Taken(name.to_owned()));
         }
-        queue.consumer = Some(Consumer { max_unacked, waker: None });
-        Ok(index)
+        let superseded = queue.take_waker();
+        if queue.consumer.is_some() {
+            self.unbind(index);
+        }
+        self.bindings += 1;
+        let consumer = Consumer { binding: self.bindings, owner, max_unacked, waker: None };
+        self.queues[index as usize].consumer = Some(consumer);
+        Ok((Bound { queue: index, binding: self.bindings }, superseded))
+    }
+
+    /// Whether this binding is still the queue's.
+    pub(crate) fn holds(&self, bound: Bound) -> bool {
+        let consumer = &self.queues[bound.queue as usize].consumer;
+        consumer.as_ref().is_some_and(|consumer| consumer.binding == bound.binding)
     }
 
     /// The consumer is gone: what it had comes again, in the old order.

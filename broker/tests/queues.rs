@@ -252,7 +252,7 @@ async fn a_broker_that_closes_tells_its_consumers() {
 }
 
 #[tokio::test]
-async fn while_acknowledgements_are_dropped_messages_are_stored_and_delivered_but_not_confirmed() {
+async fn while_acknowledgements_are_dropped_messages_are_stored_and_delivered_and_never_confirmed() {
     let broker = open_new(vec![queue("q", &["t"])]);
     let mut flow = broker.bind("q", 1).unwrap();
     broker.drop_acks(Duration::from_secs(3600));
@@ -262,7 +262,19 @@ async fn while_acknowledgements_are_dropped_messages_are_stored_and_delivered_bu
     assert!(tokio::time::timeout(Duration::from_millis(50), &mut publish).await.is_err(), "not confirmed");
 
     within("closing", broker.close()).await;
-    assert_eq!(publish.await, Ok(()), "told in the end");
+    assert!(matches!(publish.await, Err(PublishError::Storage(reason)) if reason.contains("lost")));
+}
+
+#[tokio::test]
+async fn when_dropped_acknowledgements_are_over_whoever_still_waits_is_told_that_nobody_knows() {
+    let broker = open_new(vec![queue("q", &["t"])]);
+    broker.drop_acks(Duration::from_millis(500));
+
+    let lost = within("an answer", broker.publish(message("t", 1))).await;
+
+    assert!(matches!(lost, Err(PublishError::Storage(_))), "{lost:?}");
+    assert_eq!(within("an answer", broker.publish(message("t", 2))).await, Ok(()));
+    assert_eq!(depth_of(&broker, "q"), 2);
 }
 
 #[tokio::test]

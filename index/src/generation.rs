@@ -1,32 +1,33 @@
 //! How time is cut into generations, so that forgetting is dropping a whole keyspace.
-//! Does no I/O.
+//! Does no I/O and reads no clock: the wall clock counts once, when the index is opened, and from there on only elapsed time.
 
 use std::time::Duration;
 
 /// Generations that cover one horizon: more of them forget more evenly but cost every look-up a filter each.
 const PER_HORIZON: u64 = 4;
 
-/// Cuts Unix time into numbered generations.
+/// Generations that are kept behind the one that takes ids, so that a horizon has passed since the last id of any that is
+/// dropped. One of them is to spare: a wall clock that is wrong when the index is opened ends a generation before its time.
+pub(crate) const KEPT: usize = PER_HORIZON as usize + 1;
+
+/// Numbers generations by a clock that moves steadily.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Calendar {
     span: u64,
-    horizon: u64,
+    opened_at: u64,
 }
 
 impl Calendar {
-    pub(crate) fn new(horizon: Duration) -> Self {
-        let horizon = horizon.as_secs().max(1);
-        Self { span: horizon.div_ceil(PER_HORIZON), horizon }
+    /// `newest` is the generation that took ids last: no later one has a smaller number, whatever the wall clock says today.
+    pub(crate) fn new(horizon: Duration, now_unix: u64, newest: Option<u64>) -> Self {
+        let span = horizon.as_secs().max(1).div_ceil(PER_HORIZON);
+        let earliest = newest.map_or(0, |number| number.saturating_mul(span));
+        Self { span, opened_at: now_unix.max(earliest) }
     }
 
-    /// The generation that takes ids at this time.
-    pub(crate) const fn number_at(self, unix: u64) -> u64 {
-        unix / self.span
-    }
-
-    /// Whether even the last id of this generation is older than the horizon.
-    pub(crate) const fn is_over(self, number: u64, unix: u64) -> bool {
-        (number + 1) * self.span + self.horizon <= unix
+    /// The generation that takes ids so long after the index was opened.
+    pub(crate) const fn number_after(self, elapsed: Duration) -> u64 {
+        self.opened_at.saturating_add(elapsed.as_secs()) / self.span
     }
 }
 

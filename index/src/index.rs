@@ -2,14 +2,15 @@
 //! Does not commit and does not sync; the caller's batch does both, or neither.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, Slice};
 use uuid::Uuid;
 
 use crate::filter::Filter;
-use crate::generation::{Calendar, keyspace_name, number_of};
+use crate::gate::WriteGate;
+use crate::generation::{Calendar, KEPT, keyspace_name, number_of};
 
 /// Why the index could not answer or change.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +30,8 @@ struct Inner {
     database: Database,
     name: String,
     calendar: Calendar,
+    opened_at: Instant,
+    gate: WriteGate,
     /// Newest first; the first one takes new ids.
     generations: ArcSwap<Vec<Generation>>,
 }
@@ -52,18 +55,32 @@ impl IdIndex {
     ///
     /// # Errors
     /// The storage fails.
-    pub fn open(database: &Database, name: &str, horizon: Duration, now_unix: u64) -> Result<Self, IndexError> {
+    pub fn open(
+        database: &Database,
+        name: &str,
+        horizon: Duration,
+        now_unix: u64,
+        gate: &WriteGate,
+    ) -> Result<Self, IndexError> {
         let known = database.list_keyspace_names();
         let numbers = known.iter().filter_map(|keyspace| number_of(name, keyspace));
         let mut generations =
             numbers.map(|number| open_generation(database, name, number)).collect::<Result<Vec<_>, _>>()?;
         generations.sort_by_key(|generation| std::cmp::Reverse(generation.number));
-        let calendar = Calendar::new(horizon);
+        let newest = generations.first().map(|generation| generation.number);
+        let calendar = Calendar::new(horizon, now_unix, newest);
         let generations = ArcSwap::from_pointee(generations);
         let index = Self {
-            inner: Arc::new(Inner { database: database.clone(), name: name.to_owned(), calendar, generations }),
+            inner: Arc::new(Inner {
+                database: database.clone(),
+                name: name.to_owned(),
+                calendar,
+                opened_at: Instant::now(),
+                gate: gate.clone(),
+                generations,
+            }),
         };
-        index.rotate(now_unix)?;
+        index.rotate_after(Duration::ZERO)?;
         Ok(index)
     }
 
@@ -92,19 +109,24 @@ impl IdIndex {
     }
 
     /// Starts a new generation when due and drops those wholly older than the horizon. Called by the one writer, between
-    /// its batches, about once a minute. A clock that goes back changes nothing.
+    /// its batches, about once a minute. A wall clock that jumps, far ahead or back, changes nothing.
     ///
     /// # Errors
     /// The storage fails; calling again later is enough.
-    pub fn rotate(&self, now_unix: u64) -> Result<(), IndexError> {
-        let current = self.inner.generations.load_full();
-        let due = self.inner.calendar.number_at(now_unix);
-        let starts = current.first().is_none_or(|newest| newest.number < due);
-        let (over, mut kept): (Vec<_>, Vec<_>) =
-            current.iter().cloned().partition(|generation| self.inner.calendar.is_over(generation.number, now_unix));
+    pub fn rotate(&self) -> Result<(), IndexError> {
+        self.rotate_after(self.inner.opened_at.elapsed())
+    }
+
+    /// A generation is dropped for those that came after it, never for what a clock says: each of them took its time.
+    fn rotate_after(&self, elapsed: Duration) -> Result<(), IndexError> {
+        let mut kept = self.inner.generations.load_full().to_vec();
+        let due = self.inner.calendar.number_after(elapsed);
+        let starts = kept.first().is_none_or(|newest| newest.number < due);
+        let over = kept.split_off(kept.len().min(if starts { KEPT } else { KEPT + 1 }));
         if !starts && over.is_empty() {
             return Ok(());
         }
+        self.inner.gate.check().map_err(fjall::Error::from)?;
         if starts {
             self.freeze(kept.first())?;
             kept.insert(0, open_generation(&self.inner.database, &self.inner.name, due)?);

@@ -3,8 +3,10 @@
 
 mod disk;
 mod filter;
+mod gate;
 mod generation;
 mod index;
 
 pub use disk::{make_directory, rewrite_journals};
+pub use gate::WriteGate;
 pub use index::{IdIndex, IndexError};

@@ -6,12 +6,11 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use tillstream_generator::{Credentials, ReplayOptions, ReplayProgress, ReplayReport};
 use tokio::time::Instant;
 
-use super::print;
+use super::{password, print};
 use crate::cli::ReplayArgs;
 
 /// A service that is killed and started again has this long for one sale.
@@ -27,7 +26,7 @@ pub async fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let options = ReplayOptions {
         file: args.file.clone(),
         url: args.url.clone(),
-        credentials: Credentials { user: args.user.clone(), password: password(args)?.into() },
+        credentials: Credentials { user: args.user.clone(), password: password::read(&args.password_file)?.into() },
         rate: args.rate,
         concurrency: usize::from(args.concurrency),
         deadline: GIVE_UP_AFTER,
@@ -38,14 +37,6 @@ pub async fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     display.finish();
     print::line(summary(&report).trim_end());
     Ok(if report.is_complete() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn password(args: &ReplayArgs) -> anyhow::Result<String> {
-    let file = &args.password_file;
-    let text = std::fs::read_to_string(file).with_context(|| format!("read the password file `{}`", file.display()))?;
-    let password = text.trim_end_matches(['\r', '\n']);
-    anyhow::ensure!(!password.is_empty(), "the password file `{}` is empty", file.display());
-    Ok(password.to_owned())
 }
 
 /// A bar on a terminal, a line now and then elsewhere.

@@ -51,6 +51,12 @@ pub enum Action {
     ReadLedger,
     /// Read the supervision tree.
     ReadActors,
+    /// Make something fail on purpose.
+    InjectFault,
+    /// Read what was made to fail.
+    ReadFaults,
+    /// Read and set the rate of the simulated tills.
+    ControlGenerator,
 }
 
 impl UserRole {
@@ -82,6 +88,7 @@ pub struct Users(Arc<ArcSwap<Vec<User>>>);
 
 /// One user; `user:password` padded so that comparing takes the same time whatever differs.
 struct User {
+    name: String,
     credentials: Padded,
     role: UserRole,
 }
@@ -112,23 +119,36 @@ impl Users {
     /// # Errors
     /// 401 with the same body for an unknown user and a wrong password, 403 for a user of another role.
     pub fn authorize(&self, request: &HttpRequest, action: Action) -> Result<(), ApiError> {
-        let given = read_credentials(request)?;
-        let Some(role) = self.find(&given) else {
-            return Err(ApiError::Unauthorized("Invalid credentials"));
-        };
-        if role.may(action) { Ok(()) } else { Err(ApiError::Forbidden) }
+        self.admit(request, action, |_| ())
     }
 
-    /// Compares with every user, found or not, so that time tells nothing.
-    fn find(&self, given: &Padded) -> Option<UserRole> {
-        let mut found = None;
-        for user in self.0.load().iter() {
-            if bool::from(user.credentials.ct_eq(given)) {
-                found = Some(user.role);
-            }
-        }
-        found
+    /// The same, and the user's name for the log.
+    ///
+    /// # Errors
+    /// As [`Users::authorize`].
+    pub fn identify(&self, request: &HttpRequest, action: Action) -> Result<String, ApiError> {
+        self.admit(request, action, |user| user.name.clone())
     }
+
+    fn admit<T>(&self, request: &HttpRequest, action: Action, read: impl Fn(&User) -> T) -> Result<T, ApiError> {
+        let given = read_credentials(request)?;
+        let users = self.0.load();
+        let Some(user) = find(&users, &given) else {
+            return Err(ApiError::Unauthorized("Invalid credentials"));
+        };
+        if user.role.may(action) { Ok(read(user)) } else { Err(ApiError::Forbidden) }
+    }
+}
+
+/// Compares with every user, found or not, so that time tells nothing.
+fn find<'a>(users: &'a [User], given: &Padded) -> Option<&'a User> {
+    let mut found = None;
+    for user in users {
+        if bool::from(user.credentials.ct_eq(given)) {
+            found = Some(user);
+        }
+    }
+    found
 }
 
 fn read_user(tree: &SecretTree, path: &str) -> Option<User> {
@@ -143,7 +163,8 @@ fn read_user(tree: &SecretTree, path: &str) -> Option<User> {
     if credentials.is_none() {
         warn!(secret.path = path, "secret `{path}` is longer than an HTTP user may be");
     }
-    credentials.filter(|_| !name.is_empty() && !password.is_empty()).map(|credentials| User { credentials, role })
+    let credentials = credentials.filter(|_| !name.is_empty() && !password.is_empty());
+    credentials.map(|credentials| User { name: name.to_owned(), credentials, role })
 }
 
 /// The decoded `user:password` of the `Authorization` header.
@@ -254,10 +275,28 @@ mod tests {
     #[test]
     fn the_right_password_lets_a_till_send_a_sale_and_nothing_else() {
         assert_eq!(attempt(&basic("till:secret"), Action::SendSale), Ok(()));
-        for action in [Action::SendAggregate, Action::ReadTurnover, Action::ReadLedger, Action::ReadActors] {
+        for action in [
+            Action::SendAggregate,
+            Action::ReadTurnover,
+            Action::ReadLedger,
+            Action::ReadActors,
+            Action::InjectFault,
+            Action::ReadFaults,
+            Action::ControlGenerator,
+        ] {
             assert_eq!(attempt(&basic("till:secret"), action), Err(ApiError::Forbidden));
         }
         assert_eq!(attempt(&basic("admin:other"), Action::ReadLedger), Ok(()));
+    }
+
+    #[test]
+    fn a_user_is_known_by_name_only_to_who_may_act() {
+        let name = |credentials: &str| {
+            let request = TestRequest::default().insert_header((header::AUTHORIZATION, basic(credentials)));
+            users_for_test().identify(&request.to_http_request(), Action::InjectFault)
+        };
+        assert_eq!(name("admin:other"), Ok("admin".to_owned()));
+        assert_eq!(name("till:secret"), Err(ApiError::Forbidden));
     }
 
     #[test]

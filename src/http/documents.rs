@@ -95,6 +95,16 @@ pub struct TurnoverParameters {
     limit: Option<u32>,
 }
 
+/// Headers of the routes that break something.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code)]
+pub struct FaultHeaders {
+    /// `respond-async`: answer at once, with the state `pending`.
+    #[param(rename = "Prefer", example = "respond-async")]
+    prefer: Option<String>,
+}
+
 /// What every route with a body can answer besides its success.
 #[derive(IntoResponses)]
 #[allow(dead_code)]
@@ -105,10 +115,10 @@ pub enum RequestErrors {
     /// No or wrong credentials.
     #[response(status = 401)]
     Unauthorized(DetailDocument),
-    /// The user's role may not do this.
+    /// The user's role may not do this, or this process does not allow it to anybody.
     #[response(status = 403)]
     Forbidden(DetailDocument),
-    /// The role of this route does not run in this process.
+    /// The role of this route does not run in this process, or what the path names is not here.
     #[response(status = 404)]
     RoleAbsent(DetailDocument),
     /// The body did not arrive in time.
@@ -138,7 +148,7 @@ pub enum ReadErrors {
     /// The user's role may not do this.
     #[response(status = 403)]
     Forbidden(DetailDocument),
-    /// The role of this route does not run in this process.
+    /// The role of this route does not run in this process, or what the path names is not here.
     #[response(status = 404)]
     RoleAbsent(DetailDocument),
     /// Overloaded, or the actor restarts: ask again after `Retry-After`.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Message;
+use tillstream_generator::Rate;
 use tillstream_messages::{PublishAggregate, QueryLedger, QueryTurnover, ValidateSale};
 use tillstream_supervision::{AskError, Port};
 
@@ -25,6 +26,8 @@ pub struct Doors {
     pub turnover: Option<Door<QueryTurnover>>,
     /// Role reporting.
     pub ledger: Option<Door<QueryLedger>>,
+    /// Role pos.
+    pub generator: Option<Rate>,
 }
 
 // === impl Door ===

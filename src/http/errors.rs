@@ -24,9 +24,18 @@ pub enum ApiError {
     /// Known user, wrong role.
     #[error("the role of this user may not do this")]
     Forbidden,
+    /// This process lets nobody break it.
+    #[error("faults are off in this process: set `faults.enabled = true` to allow them")]
+    FaultsDisabled,
     /// No such path.
     #[error("Not Found")]
     NotFound,
+    /// The path exists, but not what it names.
+    #[error("{0}")]
+    Unknown(String),
+    /// Not while something else holds.
+    #[error("{0}")]
+    Conflict(String),
     /// The path exists in a process that plays the role.
     #[error("this route belongs to role `{0}`, which does not run in this process")]
     RoleAbsent(Role),
@@ -133,8 +142,9 @@ impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
-            Self::Forbidden => StatusCode::FORBIDDEN,
-            Self::NotFound | Self::RoleAbsent(_) => StatusCode::NOT_FOUND,
+            Self::Forbidden | Self::FaultsDisabled => StatusCode::FORBIDDEN,
+            Self::NotFound | Self::Unknown(_) | Self::RoleAbsent(_) => StatusCode::NOT_FOUND,
+            Self::Conflict(_) => StatusCode::CONFLICT,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::BodyBroken => StatusCode::BAD_REQUEST,

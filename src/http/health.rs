@@ -12,12 +12,16 @@ use tillstream_messages::{HealthBoard, Leg, LegState};
 use super::Api;
 use crate::roles::{Role, Roles};
 
+/// Says what is wrong, if something is.
+type Word = Arc<dyn Fn() -> Option<String> + Send + Sync>;
+
 /// What all workers look at.
 #[derive(Clone)]
 pub struct Health {
     legs: Vec<Leg>,
     board: HealthBoard,
-    degraded: Arc<dyn Fn() -> Option<String> + Send + Sync>,
+    degraded: Word,
+    stuck: Word,
     draining: Arc<AtomicBool>,
     started: Arc<AtomicBool>,
 }
@@ -55,7 +59,13 @@ impl Health {
         let mut legs: Vec<_> = roles.iter().flat_map(|role| legs_of(role).iter().copied()).collect();
         legs.sort_unstable();
         legs.dedup();
-        Self { legs, board, degraded: Arc::new(degraded), draining: Arc::default(), started: Arc::default() }
+        let (degraded, stuck) = (Arc::new(degraded), Arc::new(|| None));
+        Self { legs, board, degraded, stuck, draining: Arc::default(), started: Arc::default() }
+    }
+
+    /// The same, not alive while the watchdog says so.
+    pub fn watched(self, stuck: impl Fn() -> Option<String> + Send + Sync + 'static) -> Self {
+        Self { stuck: Arc::new(stuck), ..self }
     }
 
     /// From now on the process is not ready: it finishes what it has.
@@ -76,6 +86,9 @@ impl Health {
         if let Some(actor) = (self.degraded)() {
             return Some(format!("supervision gave up: {actor}"));
         }
+        if let Some(thread) = self.stuck() {
+            return Some(thread);
+        }
         let down = self.legs.iter().find_map(|leg| match self.board.get(*leg) {
             LegState::Up => None,
             LegState::Down(reason) => Some(format!("{} is down: {reason}", leg.name())),
@@ -84,6 +97,11 @@ impl Health {
             self.started.store(true, Ordering::Release);
         }
         down
+    }
+
+    /// Why this process should be ended and started again, if it should.
+    fn stuck(&self) -> Option<String> {
+        (self.stuck)()
     }
 
     /// Whether every leg has stood once.
@@ -97,7 +115,8 @@ impl Health {
             LegState::Down(reason) => (leg.name(), reason),
         });
         let supervision = (self.degraded)().unwrap_or_else(|| "up".to_owned());
-        legs.chain([("supervision", supervision)]).collect()
+        let threads = self.stuck().unwrap_or_else(|| "up".to_owned());
+        legs.chain([("supervision", supervision), ("threads", threads)]).collect()
     }
 
     fn answer(&self, trouble: Option<String>) -> HttpResponse {
@@ -124,16 +143,19 @@ pub async fn health(api: web::Data<Api>) -> HttpResponse {
     api.health.answer(api.health.trouble())
 }
 
-/// Whether the process answers at all.
+/// Whether the process can help itself: 503 when a thread is blocked for good and none can take its place.
 #[utoipa::path(
     get,
     path = "/health/live",
     tag = "operation",
     operation_id = "live",
-    responses((status = 200, description = "The process answers", body = HealthAnswer))
+    responses(
+        (status = 200, description = "The process answers, and its threads do", body = HealthAnswer),
+        (status = 503, description = "End it and start it again; nothing that was answered with 200 is lost", body = HealthAnswer),
+    )
 )]
 pub async fn live(api: web::Data<Api>) -> HttpResponse {
-    api.health.answer(None)
+    api.health.answer(api.health.stuck())
 }
 
 /// Whether the process should get requests.
@@ -211,6 +233,16 @@ mod tests {
         board.set(Leg::Secrets, LegState::Up);
         health.start_draining();
         assert_eq!(health.trouble().unwrap(), "the process is shutting down");
+    }
+
+    #[test]
+    fn a_thread_that_nobody_can_replace_is_named_and_the_process_is_not_ready() {
+        let (health, board) = health_for_test("pos");
+        board.set(Leg::Secrets, LegState::Up);
+        let health = health.watched(|| Some("thread `session` is blocked".to_owned()));
+        assert_eq!(health.trouble().unwrap(), "thread `session` is blocked");
+        assert_eq!(health.answer(health.stuck()).status(), 503);
+        assert_eq!(health.checks()["threads"], "thread `session` is blocked");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Reads `Accept`, `Content-Type` and `Content-Encoding`.
+//! Reads `Accept`, `Content-Type`, `Content-Encoding` and `Prefer`.
 //! Does not render anything.
 
 use actix_web::HttpRequest;
@@ -66,6 +66,14 @@ pub fn is_json_or_unspecified(request: &HttpRequest) -> bool {
 pub fn is_plain(request: &HttpRequest) -> bool {
     let mut encodings = request.headers().get_all(header::CONTENT_ENCODING);
     encodings.all(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
+
+/// Whether the client prefers an answer at once to a complete one (RFC 7240).
+pub fn wants_no_waiting(request: &HttpRequest) -> bool {
+    let texts = request.headers().get_all("prefer").filter_map(|value| value.to_str().ok());
+    texts
+        .flat_map(|text| text.split([',', ';']))
+        .any(|preference| preference.trim().eq_ignore_ascii_case("respond-async"))
 }
 
 fn is_json_suffix(kind: &str) -> bool {
@@ -151,6 +159,16 @@ mod tests {
         assert!(!reads(Some("text/plain")));
         assert!(!reads(Some("application/xml")));
         assert!(!reads(Some("")));
+    }
+
+    #[test]
+    fn whoever_does_not_want_to_wait_says_so() {
+        let wants =
+            |value: &str| wants_no_waiting(&TestRequest::default().insert_header(("prefer", value)).to_http_request());
+        assert!(wants("respond-async"));
+        assert!(wants("wait=10, Respond-Async"));
+        assert!(!wants("respond-async-never") && !wants(""));
+        assert!(!wants_no_waiting(&TestRequest::default().to_http_request()));
     }
 
     #[test]

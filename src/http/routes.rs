@@ -2,10 +2,10 @@
 //! Does not handle anything.
 
 use actix_web::dev::Handler;
-use actix_web::{FromRequest, Resource, Responder, guard, web};
+use actix_web::{FromRequest, Resource, Responder, Route, guard, web};
 
 use super::errors::ApiError;
-use super::{actors, aggregates, health, ledger, metrics, openapi, transactions, turnover};
+use super::{actors, aggregates, faults, generator, health, ledger, metrics, openapi, transactions, turnover};
 
 /// All routes; each path is one resource, so that another method is a 405 and not a 404.
 pub fn configure(config: &mut web::ServiceConfig) {
@@ -15,6 +15,16 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .service(getting("/api/v1/pos/turnover", turnover::get))
         .service(getting("/api/v1/ledger", ledger::get))
         .service(getting("/api/v1/actors", actors::get))
+        .service(posting("/api/v1/actors/{path}/fault", faults::break_actor))
+        .service(posting("/api/v1/faults/environment", faults::break_environment))
+        .service(getting("/api/v1/faults", faults::list))
+        .service(getting("/api/v1/faults/{id}", faults::get))
+        .service(
+            web::resource("/api/v1/generator")
+                .route(web::put().to(generator::put))
+                .route(reads().to(generator::get))
+                .default_service(web::to(async || refuse("GET, HEAD, PUT"))),
+        )
         .service(getting("/api/v1/health", health::health))
         .service(getting("/health/live", health::live))
         .service(getting("/health/ready", health::ready))
@@ -42,8 +52,11 @@ where
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    let reads = web::route().guard(guard::Any(guard::Get()).or(guard::Head()));
-    web::resource(path).route(reads.to(handler)).default_service(web::to(async || refuse("GET, HEAD")))
+    web::resource(path).route(reads().to(handler)).default_service(web::to(async || refuse("GET, HEAD")))
+}
+
+fn reads() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
 const fn refuse(allowed: &'static str) -> Result<&'static str, ApiError> {

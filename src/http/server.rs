@@ -87,7 +87,7 @@ where
     B: MessageBody + 'static,
 {
     if !prefix::is_known(request.method()) {
-        let refusal = ApiError::MethodNotAllowed("GET, HEAD, POST").error_response();
+        let refusal = ApiError::MethodNotAllowed("GET, HEAD, POST, PUT").error_response();
         return Either::Left(std::future::ready(Ok(request.into_response(refusal.map_into_right_body()))));
     }
     prefix::strip(&mut request);

@@ -10,12 +10,16 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tillstream_domain::{Correction, Money, RuleError, StoreId};
 use tillstream_messages::{
-    HealthBoard, LedgerReport, Leg, LegState, Outcome, PublishError, QueryLedger, QueryTurnover, SaleAccepted,
-    SaleRefused, SecretEntry, SecretTree, StoreLedger, ValidateSale,
+    EnvironmentFaults, HealthBoard, LedgerReport, Leg, LegState, Outcome, PublishError, QueryLedger, QueryTurnover,
+    SaleAccepted, SaleRefused, SecretEntry, SecretTree, StoreLedger, ValidateSale, WallClock,
 };
-use tillstream_supervision::{AskError, Node, Port};
+use tillstream_supervision::{AskError, Node, Place, Port, Strategy, Supervisor, SupervisorSpec};
 
 use super::*;
+use crate::asyncapi::tests::references;
+use crate::faults::{Environment, InForce};
+
+mod faults;
 
 const SALE: &str = "/api/v1/pos/validate_transaction";
 const ID: &str = "3fa85f64-5717-4562-b3fc-2c963f66afa6";
@@ -56,15 +60,31 @@ fn api_for_test(doors: Doors) -> Api {
         board.set(leg, LegState::Up);
     }
     let settings = HttpSettings { max_body: 1_000, body_timeout: Duration::from_secs(1), ..HttpSettings::default() };
+    let health = Health::new(&"validation".parse().unwrap(), board, || None);
     Api {
         in_flight: InFlight::new(settings.max_in_flight),
         settings,
         users: users_for_test(),
         doors,
         documents: openapi_for_test(),
-        health: Health::new(&"validation".parse().unwrap(), board, || None),
+        faults: faults_for_test(true, health.clone()),
+        health,
         tree: Arc::new(tree_for_test),
     }
+}
+
+/// A tree without actors and without a broker.
+fn faults_for_test(enabled: bool, health: Health) -> Faults {
+    let place = Place::arbiter("faults-for-test");
+    let root = Supervisor::root(SupervisorSpec::new("root", Strategy::OneForOne), &place);
+    let environment = Environment {
+        broker: None,
+        aggregates: false,
+        clock: WallClock::default(),
+        switches: EnvironmentFaults::default(),
+        in_force: InForce::default(),
+    };
+    Faults::new(enabled, root, environment, None, health)
 }
 
 fn accepted_for_test() -> SaleAccepted {
@@ -170,7 +190,7 @@ async fn another_method_is_a_405_that_says_which_are_allowed() {
         (Method::GET, SALE, "POST"),
         (Method::DELETE, "/api/v1/pos/turnover", "GET, HEAD"),
         (Method::POST, "/metrics", "GET, HEAD"),
-        (Method::from_bytes(b"BREW").unwrap(), "/metrics", "GET, HEAD, POST"),
+        (Method::from_bytes(b"BREW").unwrap(), "/metrics", "GET, HEAD, POST, PUT"),
     ] {
         let (status, headers, body) =
             answer(api_for_test(Doors::default()), TestRequest::default().method(method).uri(uri)).await;
@@ -345,21 +365,9 @@ async fn the_document_describes_every_route_and_starts_with_the_prefix_that_was_
     let (status, _, body) = answer(api_for_test(Doors::default()), TestRequest::get().uri(uri)).await;
     assert_eq!((status, &body["openapi"]), (StatusCode::OK, &json!("3.1.0")));
     assert_eq!(body["servers"][0]["url"], "/validation-service");
-    assert_eq!(body["paths"].as_object().unwrap().len(), 10);
+    assert_eq!(body["paths"].as_object().unwrap().len(), 15);
     let invalid = &body["paths"][SALE]["post"]["responses"]["422"]["content"];
     assert!(invalid["application/problem+json"].is_object() && invalid["application/json"].is_object());
-}
-
-/// All texts behind `$ref`.
-fn references(value: &Value, found: &mut Vec<String>) {
-    match value {
-        Value::Object(fields) => {
-            found.extend(fields.get("$ref").and_then(Value::as_str).map(str::to_owned));
-            fields.values().for_each(|field| references(field, found));
-        }
-        Value::Array(items) => items.iter().for_each(|item| references(item, found)),
-        _ => {}
-    }
 }
 
 #[test]
@@ -394,6 +402,10 @@ fn what_is_read_and_served_by_others_has_the_documented_fields() {
     let mut event = keys(&serde_json::from_slice(&event.to_json()).unwrap());
     event.sort();
     assert_eq!(event, properties("AggregatedEvent"));
+    // Types of one name would silently share one schema.
+    let document: Value = serde_json::from_str(openapi_for_test().at_root()).unwrap();
+    assert_eq!(document["components"]["schemas"]["Amount"]["type"], "number");
+    assert_eq!(properties("Difference"), ["cents", "count"]);
     let node = keys(&serde_json::to_value(tree_for_test()).unwrap());
     assert_eq!(node, properties("ActorDocument"));
 }

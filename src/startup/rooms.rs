@@ -9,7 +9,7 @@ use tillstream_domain::{AGGREGATION_QUEUE, LEDGER_QUEUE, REPORTING_QUEUE, Topics
 use tillstream_embedded::FlowConsumer;
 use tillstream_messages::{Leg, PublishMessage, SecretsChanged};
 use tillstream_reporting::{ConsumerPorts, FlowPorts, ReportingPlan, ReportingPorts, spawn_reporting};
-use tillstream_supervision::{Port, Strategy, Supervisor, SupervisorSpec};
+use tillstream_supervision::{Port, Supervisor};
 use tillstream_validator::{ValidatorPool, ValidatorWiring, spawn_validators};
 use tillstream_window::{
     Aggregation, AggregationPlaces, AggregationPorts, AggregationSettings, Drain, spawn_aggregation,
@@ -56,8 +56,9 @@ impl Rooms {
         broker: Option<&Broker>,
     ) -> anyhow::Result<Self> {
         let Some(broker) = broker else { return Ok(Self::default()) };
-        let session =
-            Session::new(root, places.session.clone(), broker.clone(), settings.broker.clone(), shared.board.clone())?;
+        let supervisor = root.supervisor(settings.supervision.one_for_one("session"))?;
+        let (place, board) = (places.session.clone(), shared.board.clone());
+        let session = Session::new(supervisor, place, broker.clone(), settings.broker.clone(), board);
         let publish = session.publisher()?;
         let wiring = Wiring { settings, root, places, shared, session, publish };
         let mut rooms = Self::default();
@@ -94,7 +95,7 @@ impl Rooms {
 impl Wiring<'_> {
     /// Validators serve HTTP where the role runs, and the outbox in any case.
     fn spawn_validation(&self, rooms: &mut Rooms) -> anyhow::Result<ValidatorPool> {
-        let supervisor = self.root.supervisor(SupervisorSpec::new("validation", Strategy::OneForOne))?;
+        let supervisor = self.root.supervisor(self.settings.supervision.one_for_one("validation"))?;
         let wiring = ValidatorWiring {
             publisher: self.publish.clone(),
             prefix: self.shared.prefix.clone(),
@@ -117,13 +118,14 @@ impl Wiring<'_> {
 
     /// Aggregation hands its windows to a validator, like anybody else who wants something published.
     fn spawn_pipeline(&self, validators: &ValidatorPool, rooms: &mut Rooms) -> anyhow::Result<()> {
-        let supervisor = self.root.supervisor(SupervisorSpec::new("pipeline", Strategy::OneForOne))?;
+        let supervisor = self.root.supervisor(self.settings.supervision.one_for_one("pipeline"))?;
         let (end, flow) = flow_to_come();
         let settings = AggregationSettings {
             window: self.settings.window.clone(),
             dedup: self.settings.dedup.clone(),
             topics: self.topics(),
             data_dir: self.settings.data_dir.0.clone(),
+            windows: self.settings.supervision.one_for_one("windows"),
         };
         let ports = AggregationPorts {
             aggregates: validators.aggregates(),
@@ -131,6 +133,7 @@ impl Wiring<'_> {
             acknowledge: end.acknowledge,
             rebind: end.rebind,
             health: self.shared.board.clone(),
+            faults: self.shared.faults.clone(),
         };
         let places = AggregationPlaces { windows: self.places.aggregation.clone(), outbox: self.places.outbox.clone() };
         let aggregation = spawn_aggregation(&supervisor, &places, settings, ports).context("spawn aggregation")?;
@@ -144,13 +147,14 @@ impl Wiring<'_> {
 
     fn spawn_reporting(&self, rooms: &mut Rooms) -> anyhow::Result<()> {
         let settings = self.settings;
-        let supervisor = self.root.supervisor(SupervisorSpec::new("reporting", Strategy::OneForOne))?;
+        let supervisor = self.root.supervisor(settings.supervision.one_for_one("reporting"))?;
         let plan = ReportingPlan {
             window_size: settings.window.size,
             horizon: settings.dedup.horizon,
             max_store_labels: settings.metrics.max_store_labels,
             currency: settings.window.currency.clone(),
             topics: self.topics(),
+            storage: self.shared.faults.storage.clone(),
             ..ReportingPlan::new(settings.reporting_dir())
         };
         let (turnover_end, turnover_flow) = flow_to_come();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use tillstream_domain::TopicPrefix;
-use tillstream_messages::{HealthBoard, SecretTree, SecretsChanged, WallClock};
+use tillstream_messages::{EnvironmentFaults, HealthBoard, SecretTree, SecretsChanged, WallClock};
 use tillstream_secrets::{LastGood, LocalSecrets, SecretsSettings, load_or_create};
 use tillstream_supervision::{ActorSpec, Place, Port, SpawnError, Supervisor};
 
@@ -33,7 +33,13 @@ pub fn load(settings: &Settings) -> anyhow::Result<Secrets> {
     let prefix = topic_prefix(&tree).with_context(|| format!("read the topic prefix in `{}`", file.display()))?;
     let last_good = LastGood::new(tree);
     let tree = last_good.tree();
-    let shared = Shared { board: HealthBoard::default(), clock: WallClock::default(), tree, prefix };
+    let shared = Shared {
+        board: HealthBoard::default(),
+        clock: WallClock::default(),
+        faults: EnvironmentFaults::default(),
+        tree,
+        prefix,
+    };
     Ok(Secrets { shared, last_good, settings: settings.secrets.clone(), file })
 }
 

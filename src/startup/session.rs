@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use tillstream_broker::Broker;
+use tillstream_broker::{Broker, FlowOwner};
 use tillstream_embedded::{EmbeddedBrokerSettings, EmbeddedFlow, EmbeddedPublisher, FlowConsumer, FlowWiring};
 use tillstream_messages::{AcknowledgeDeliveries, HealthBoard, Leg, PublishMessage, RebindFlow};
-use tillstream_supervision::{ActorSpec, Place, Port, Slot, SpawnError, Strategy, Supervisor, SupervisorSpec};
+use tillstream_supervision::{ActorSpec, Place, Port, Slot, SpawnError, Supervisor};
 
 /// Room for the requests that HTTP lets in and for what other rooms publish.
 const PUBLISHER_MAILBOX: usize = 16_384;
@@ -45,16 +45,15 @@ pub fn flow_to_come() -> (FlowEnd, FlowToCome) {
 // === impl Session ===
 
 impl Session {
-    /// A session below `root`.
-    pub fn new(
-        root: &Supervisor,
+    /// A session whose actors this supervisor gets.
+    pub const fn new(
+        supervisor: Supervisor,
         place: Place,
         broker: Broker,
         settings: EmbeddedBrokerSettings,
         health: HealthBoard,
-    ) -> Result<Self, SpawnError> {
-        let supervisor = root.supervisor(SupervisorSpec::new("session", Strategy::OneForOne))?;
-        Ok(Self { supervisor, place, broker, settings, health })
+    ) -> Self {
+        Self { supervisor, place, broker, settings, health }
     }
 
     /// The supervisor of the session's actors.
@@ -89,6 +88,7 @@ impl Session {
             leg,
             health: self.health.clone(),
             epochs: Arc::default(),
+            owner: FlowOwner::new(),
         };
         let spec = ActorSpec::new(format!("flow-{name}"), "flow");
         let flow = self.supervisor.spawn(spec, &self.place, move || EmbeddedFlow::new(wiring.clone()))?;

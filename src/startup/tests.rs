@@ -30,10 +30,10 @@ impl RoomsForTest {
         settings.window.idle = Duration::from_millis(100);
         let clock = WallClock::default();
         let (board, tree, prefix) = (HealthBoard::default(), Arc::default(), TopicPrefix::default());
-        let shared = Shared { board, clock, tree, prefix };
+        let shared = Shared { board, clock, faults: EnvironmentFaults::default(), tree, prefix };
         let places = Places::start(1);
-        let root = Supervisor::root(SupervisorSpec::new("root", Strategy::OneForOne), &places.control);
-        let broker = open_broker(&settings, &shared.prefix).unwrap();
+        let root = Supervisor::root(settings.supervision.one_for_one("root"), &places.control);
+        let broker = open_broker(&settings, &shared).unwrap();
         let seen = before(&broker);
         let rooms = Rooms::spawn(&settings, &root, &places, &shared, Some(&broker)).unwrap();
         (Self { root, rooms, broker, _dir: dir }, seen)

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tillstream_generator::{
-    Credentials, FinishSales, GeneratorAccount, GeneratorPorts, Notebook, PosClient, RetryRules, spawn_generator,
+    Credentials, FinishSales, GeneratorAccount, GeneratorPorts, Notebook, PosClient, Rate, RetryRules, spawn_generator,
 };
 use tillstream_messages::{SecretTree, SecretsChanged};
-use tillstream_supervision::{Place, Port, Strategy, Supervisor, SupervisorSpec};
+use tillstream_supervision::{Place, Port, Supervisor};
 
 use super::Shared;
 use crate::settings::Settings;
@@ -23,14 +23,20 @@ pub struct Tills {
 }
 
 impl Tills {
-    /// Spawns the generator below `root`; it posts to `pos.url`.
-    pub fn spawn(settings: &Settings, root: &Supervisor, place: &Place, shared: &Shared) -> anyhow::Result<Self> {
+    /// Spawns the generator below `root`; it posts to `pos.url`, at the rate that is set from outside.
+    pub fn spawn(
+        settings: &Settings,
+        root: &Supervisor,
+        place: &Place,
+        shared: &Shared,
+        rate: Rate,
+    ) -> anyhow::Result<Self> {
         let url = settings.pos.url.as_deref().context("find the service for simulated tills: `pos.url` is not set")?;
         let credentials = credentials(&shared.tree)?;
         let rules = RetryRules { request_timeout: settings.pos.request_timeout, ..RetryRules::default() };
         let client = PosClient::new(url, &credentials, rules).context("make the tills' HTTP client")?;
-        let supervisor = root.supervisor(SupervisorSpec::new("pos", Strategy::OneForOne))?;
-        let ports = spawn_generator(&supervisor, place, &settings.pos, client, Notebook::default())?;
+        let supervisor = root.supervisor(settings.supervision.one_for_one("pos"))?;
+        let ports = spawn_generator(&supervisor, place, &settings.pos, rate, client, Notebook::default())?;
         Ok(Self { supervisor, ports })
     }
 

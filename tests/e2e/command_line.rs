@@ -82,8 +82,19 @@ async fn a_run_of_given_length_under_the_simulators_load_ends_with_balanced_book
     let (code, text) = run(&setup, &["run", "--listen", "127.0.0.1:0", "--data-dir", &data, "--duration", "12s"]).await;
 
     assert_eq!(code, 0, "{text}");
-    assert!(text.contains("STORE_"), "no ledger per store: {text}");
     assert!(text.contains("http://127.0.0.1:"), "no URL: {text}");
+    let balanced = |line: &str| line.starts_with("STORE_") && line.ends_with("  0 / 0.00");
+    assert!(text.lines().any(balanced), "no ledger per store: {text}");
+    let (tills, ledger) = (figures(&text, "tills: "), figures(&text, "ledger: "));
+    assert!(tills == ledger && tills.0 != "0", "{tills:?} and {ledger:?}: {text}");
+}
+
+/// The count at the beginning of such a line, and the amount in its first brackets.
+fn figures<'a>(text: &'a str, start: &str) -> (&'a str, &'a str) {
+    let line = text.lines().find_map(|line| line.strip_prefix(start)).unwrap_or_else(|| panic!("no {start}: {text}"));
+    let (count, rest) = line.split_once(' ').unwrap();
+    let amount = rest.split_once('(').and_then(|(_, rest)| rest.split_once(')')).unwrap().0;
+    (count, amount)
 }
 
 #[tokio::test]
@@ -129,6 +140,23 @@ async fn check_says_one_line_per_thing_and_0_when_all_is_in_order() {
     for thing in ["configuration", "secrets", "broker"] {
         assert!(text.to_lowercase().contains(thing), "{thing}: {text}");
     }
+}
+
+#[tokio::test]
+async fn check_names_what_is_wrong_and_ends_with_1() {
+    let setup = Setup::new();
+    let data = setup.data_dir().to_str().unwrap().to_owned();
+    std::fs::create_dir_all(&data).unwrap();
+    std::fs::write(setup.data_dir().join("secrets.toml"), "[broken").unwrap();
+
+    let (code, text) = run(&setup, &["check", "--data-dir", &data]).await;
+    assert_eq!(code, 1, "{text}");
+    let failed: Vec<&str> = text.lines().filter(|line| line.starts_with("failed")).collect();
+    assert!(matches!(failed[..], [line] if line.contains("secrets.toml")), "{text}");
+
+    let (code, text) = run(&setup.setting("window.sizze", "1s"), &["check", "--data-dir", &data]).await;
+    assert_eq!(code, 1, "{text}");
+    assert!(text.lines().any(|line| line.starts_with("failed") && line.contains("configuration")), "{text}");
 }
 
 #[tokio::test]

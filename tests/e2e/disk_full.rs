@@ -1,24 +1,17 @@
 //! A full disk: tills get 503 and lose nothing, and once there is space the service goes on by itself.
 //! Needs the right to mount a small tmpfs; without it the test fails and says so.
 
-use std::fs::File;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
-use crate::support::{Sale, Setup, TestApp, eventually, sum_of};
-
-/// Room for the stores' preallocated files and then some.
-const SIZE: &str = "size=192m";
+use crate::support::{Sale, Setup, SmallDisk, TestApp, eventually, sum_of};
 
 const SOON: Duration = Duration::from_secs(90);
 
 #[tokio::test]
 async fn a_full_disk_refuses_sales_keeps_what_was_accepted_and_heals_without_a_restart() {
     let setup = Setup::new();
-    let disk = SmallDisk::mount(&setup.home().join("disk"));
-    let app = setup.data(&disk.folder.join("data")).start().await;
+    let disk = SmallDisk::mount(&setup.home().join("disk"), 192);
+    let app = setup.data(&disk.folder().join("data")).start().await;
     let mut accepted = vec![Sale::new("STORE_1", 100)];
     app.accept(&accepted[0]).await;
 
@@ -57,47 +50,4 @@ async fn until_not_ready(app: &TestApp) {
         if ready.status == 503 { Ok(()) } else { Err(ready.text) }
     })
     .await;
-}
-
-/// A tmpfs that goes away with this value.
-struct SmallDisk {
-    folder: PathBuf,
-}
-
-impl SmallDisk {
-    fn mount(folder: &Path) -> Self {
-        std::fs::create_dir_all(folder).unwrap();
-        let done =
-            as_root("mount", &["-t", "tmpfs", "-o", &format!("{SIZE},mode=0777"), "tmpfs", folder.to_str().unwrap()]);
-        assert!(done, "cannot mount a tmpfs: run the tests as root or with a sudo that asks for no password");
-        Self { folder: folder.to_owned() }
-    }
-
-    fn ballast(&self) -> PathBuf {
-        self.folder.join("ballast")
-    }
-
-    fn fill(&self) {
-        let mut file = File::create(self.ballast()).unwrap();
-        for piece in [1 << 20, 1 << 12, 1] {
-            let bytes = vec![0; piece];
-            while file.write_all(&bytes).is_ok() {}
-        }
-    }
-
-    fn make_room(&self) {
-        std::fs::remove_file(self.ballast()).unwrap();
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // Lazily: the service may still hold its files when a test fails.
-        as_root("umount", &["--lazy", self.folder.to_str().unwrap()]);
-    }
-}
-
-fn as_root(program: &str, arguments: &[&str]) -> bool {
-    let direct = Command::new(program).args(arguments).status().is_ok_and(|status| status.success());
-    direct || Command::new("sudo").args(["-n", program]).args(arguments).status().is_ok_and(|status| status.success())
 }

@@ -94,7 +94,12 @@ async fn an_aggregate_that_comes_a_second_time_over_http_is_accepted_and_changes
     assert_eq!(answer.status, 200, "{}", answer.text);
     let expected = json!({"status": "success", "message": "Aggregated data received successfully."});
     assert_eq!(answer.json(), expected);
-    assert_eq!(app.windows_when_final(3).await.len(), 3);
+    // The queue keeps its order: once a later sale is in its window, the repetition has been read.
+    let later = Sale::new("STORE_2", 404);
+    app.accept(&later).await;
+    app.final_window_of(&later).await;
+    assert_eq!(app.windows_when_final(4).await.len(), 4);
+    app.ledger_balances().await;
 }
 
 #[tokio::test]

@@ -3,10 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says so by panicking")]
 #![allow(clippy::print_stderr, reason = "a failing test shows what the service said")]
 
+mod blindness;
 mod command_line;
 mod counting;
 mod crash;
 mod disk_full;
+mod drill;
+mod environment;
+mod escalation;
+mod faults;
 mod http_answers;
 mod http_bodies;
 mod http_queries;

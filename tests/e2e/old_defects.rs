@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{TimeDelta, Utc};
 use serde_json::json;
 
-use crate::support::{Sale, Setup, TestApp, pause, sum_of};
+use crate::support::{Sale, Setup, TestApp, eventually, pause, sum_of};
 
 #[tokio::test]
 async fn d1_one_tills_nonsense_timestamp_does_not_end_counting_for_all() {
@@ -210,4 +210,9 @@ async fn d30_the_same_id_with_another_amount_is_set_aside_and_counting_goes_on()
 
     assert_eq!(sum_of(&app.windows().await), (150, 2));
     app.ledger_balances().await;
+    eventually("aggregation and the ledger to set it aside, each once", Duration::from_secs(30), async || {
+        let rejected = app.metric("broker_queue_depth", "rejected").await;
+        if rejected == 2.0 { Ok(()) } else { Err(format!("{rejected} in the rejected queue")) }
+    })
+    .await;
 }

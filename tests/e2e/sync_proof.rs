@@ -9,6 +9,12 @@ use crate::trace::judge;
 /// The part of the broker's path by which its syncs are told from those of other stores.
 const BROKER: &str = "/data/broker";
 
+/// Where those keep their state who are not told again what they have acknowledged.
+const STORES: [&str; 3] = ["/data/aggregation/", "/data/reporting/turnover/", "/data/reporting/ledger/"];
+
+/// Asked for when all is shown, so that the record says when that was.
+const SHOWN: &str = "/all/is/shown";
+
 const CALLS: &str = "trace=fdatasync,fsync,read,readv,recvfrom,recvmsg,write,writev,sendto,sendmsg";
 
 async fn under_strace() -> (TestApp, std::path::PathBuf) {
@@ -58,4 +64,23 @@ async fn no_200_of_many_tills_at_once_leaves_before_a_sync_that_began_after_its_
 
     assert_eq!(verdict.early, Vec::<String>::new());
     assert!(verdict.proven >= count, "{} of {count} answers were seen", verdict.proven);
+}
+
+#[tokio::test]
+async fn aggregation_and_reporting_have_synced_what_they_show_and_acknowledge() {
+    let (mut app, file) = under_strace().await;
+    let sale = Sale::new("STORE_1", 258);
+    app.accept(&sale).await;
+    app.final_window_of(&sale).await;
+    app.ledger_balances().await;
+    app.get(SHOWN, "").await;
+    assert!(app.stop().await.success());
+
+    let record = std::fs::read_to_string(file).unwrap();
+    let (_, since_the_sale) = record.split_once("\"POST ").unwrap();
+    let (until_shown, _) = since_the_sale.split_once(SHOWN).unwrap();
+    for store in STORES {
+        let is_sync = |line: &str| line.contains("sync(") && line.contains(store) && line.contains(".jnl>");
+        assert!(until_shown.lines().any(is_sync), "`{store}` acknowledged what it had not synced");
+    }
 }

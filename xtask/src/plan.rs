@@ -41,7 +41,11 @@ pub fn soak() -> Result<()> {
     let more = [
         ("TILLSTREAM_TEST_REPLAY_SALES", "500000"),
         ("PROPTEST_CASES", "20000"),
+        ("ROOM_SEEDS", "3000"),
         ("TILLSTREAM_TEST_FUZZ_INPUTS", "5000000"),
+        ("TILLSTREAM_TEST_DRILL_FAULTS", "5000"),
+        ("TILLSTREAM_TEST_DRILL_KILLS", "20"),
+        ("TILLSTREAM_TEST_DRILL_FULL_DISKS", "3"),
     ];
     stages.run("all tests, longer", || cargo(&["test", "--workspace", "--no-fail-fast"], &more));
     for target in FUZZ_TARGETS {

@@ -18,6 +18,9 @@ const START_WITHIN: Duration = Duration::from_secs(30);
 /// from good ones, and requests that a cross-field rule refuses may name resources that never existed.
 const UNFIT_CHECKS: &str = "positive_data_acceptance,use_after_free,ensure_resource_availability";
 
+/// With two, Python 3.11 now and then fails in its own parser (`AST constructor recursion depth mismatch`).
+const WORKERS: &str = "1";
+
 /// Runs all phases once; the seed is fixed so that a failure can be repeated.
 pub fn run() -> Result<()> {
     set_up::run("test")?;
@@ -28,8 +31,8 @@ pub fn run() -> Result<()> {
     let document = format!("{}/api/v1/pos/openapi.json", service.url);
     let status = Command::new(set_up::python_bin("test", "st")?)
         .args(["run", &document, "--url", &service.url, "--auth", &format!("admin:{password}")])
-        .args(["--checks", "all", "--exclude-checks", UNFIT_CHECKS, "--exclude-path-regex", "/fault"])
-        .args(["--max-examples", "150", "--seed", "20241115", "--workers", "2", "--request-timeout", "20"])
+        .args(["--checks", "all", "--exclude-checks", UNFIT_CHECKS])
+        .args(["--max-examples", "150", "--seed", "20261123", "--workers", WORKERS, "--request-timeout", "20"])
         .args(["--generation-database", "none", "--suppress-health-check", "all", "--no-color"])
         .current_dir(&folder)
         .status()
@@ -53,6 +56,8 @@ impl Service {
         let mut child = Command::new(&program)
             .args(["run", "--roles", "validation,aggregation,reporting", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(folder)
+            // Otherwise the attack would find the routes that break the service, and break it.
+            .env("TILLSTREAM__FAULTS__ENABLED", "false")
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Handler, WrapFuture};
-use tillstream_broker::{Broker, Flow};
+use tillstream_broker::{Broker, Flow, FlowOwner};
 use tillstream_messages::{AcknowledgeDeliveries, DeliveryTag, HealthBoard, Leg, LegState, RebindFlow};
 use tillstream_supervision::{SupervisedContext, supervised};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -35,6 +35,8 @@ pub struct FlowWiring {
     pub health: HealthBoard,
     /// Counts bindings over all incarnations of the actor; every clone shares it.
     pub epochs: Arc<AtomicU32>,
+    /// Every incarnation binds in this name: one that hangs with the flow in hand cannot give it back.
+    pub owner: FlowOwner,
 }
 
 /// Keeps one queue bound.
@@ -62,7 +64,7 @@ impl EmbeddedFlow {
     }
 
     fn bind(&mut self, ctx: &mut SupervisedContext<Self>) {
-        match self.wiring.broker.bind(&self.wiring.queue, self.wiring.window) {
+        match self.wiring.broker.bind_again(self.wiring.owner, &self.wiring.queue, self.wiring.window) {
             Ok(flow) => self.pump(flow, ctx),
             Err(reason) => self.bind_later(&reason.to_string(), ctx),
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use actix::{Actor, Handler};
 use tempfile::TempDir;
-use tillstream_broker::Broker;
+use tillstream_broker::{Broker, FlowOwner};
 use tillstream_domain::{AGGREGATION_QUEUE, LEDGER_QUEUE};
 use tillstream_embedded::{
     EmbeddedBrokerSettings, EmbeddedFlow, EmbeddedPublisher, FlowConsumer, FlowWiring, embedded_queues,
@@ -19,7 +19,7 @@ use tillstream_messages::{
     MessagesDelivered, PublishError, PublishMessage, RebindFlow,
 };
 use tillstream_supervision::{
-    ActorSpec, Fault, Handle, Place, Strategy, SupervisedContext, Supervisor, SupervisorSpec, supervised,
+    ActorSpec, AskError, Fault, Handle, Place, Strategy, SupervisedContext, Supervisor, SupervisorSpec, supervised,
 };
 use tokio::task::LocalSet;
 use tokio::time::{sleep, timeout};
@@ -110,6 +110,7 @@ impl Bench {
             leg: Leg::ConsumeSales,
             health: self.health.clone(),
             epochs: Arc::default(),
+            owner: FlowOwner::new(),
         };
         let factory = move || EmbeddedFlow::new(wiring.clone());
         (self.root.spawn(ActorSpec::new("flow", "flow"), &self.place, factory).unwrap(), seen)
@@ -162,8 +163,11 @@ async fn until(what: &str, condition: impl Fn() -> bool) {
     assert!(timeout(WITHIN, waiting).await.is_ok(), "never came true: {what}");
 }
 
+/// Beyond every wait of a test, each of which names what it waits for.
 async fn locally(test: impl Future<Output = ()>) {
-    LocalSet::new().run_until(test).await;
+    let ended = timeout(10 * WITHIN, LocalSet::new().run_until(test)).await;
+    let name = std::thread::current().name().unwrap_or("a test").to_owned();
+    assert!(ended.is_ok(), "{name} is stuck outside of its waits");
 }
 
 #[tokio::test]
@@ -316,6 +320,50 @@ async fn d5_an_outage_of_seconds_is_reported_answers_no_publish_and_does_not_end
     .await;
 }
 
+/// A till's patience in tests of a broker that does not answer.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+#[tokio::test]
+async fn a_stalled_broker_stores_nothing_and_whoever_publishes_hears_so_within_his_own_deadline() {
+    locally(async {
+        let bench = bench(4096);
+        bench.publish(0..1).await;
+
+        bench.broker.stall(Duration::from_secs(3600));
+        let unanswered = bench.publisher.ask(sale(1), PATIENCE).await;
+        assert_eq!((unanswered, bench.depth(AGGREGATION_QUEUE)), (Err(AskError::Timeout), 1));
+
+        bench.broker.stall(Duration::ZERO);
+        until("the sale is stored after all", || bench.depth(AGGREGATION_QUEUE) == 2).await;
+        bench.publish(1..2).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_sale_whose_acknowledgement_is_dropped_is_on_the_broker_and_its_publisher_never_hears_it() {
+    locally(async {
+        let bench = bench(1);
+        let (_flow, seen) = bench.flow(1000);
+
+        bench.broker.drop_acks(Duration::from_secs(3600));
+        let unanswered = bench.publisher.ask(sale(1), PATIENCE).await;
+        assert_eq!(unanswered, Err(AskError::Timeout));
+        until("the sale is delivered", || seen.payloads() == [1]).await;
+        assert_eq!(bench.publisher.ask(sale(2), WITHIN).await, Ok(Err(PublishError::Overloaded)), "it still waits");
+
+        bench.broker.drop_acks(Duration::ZERO);
+        let again = async {
+            while bench.publisher.ask(sale(1), WITHIN).await != Ok(Ok(())) {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        assert!(timeout(WITHIN, again).await.is_ok(), "the publisher waits for an answer that is lost");
+        until("the repetition is delivered", || seen.payloads() == [1, 1]).await;
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn publishes_over_the_window_are_refused_and_the_others_are_on_disk() {
     locally(async {
@@ -365,7 +413,7 @@ async fn a_closed_broker_is_reported_by_everybody_who_needs_it() {
         let (_flow, seen) = bench.flow(1000);
         until("bound", || seen.epochs() == [1]).await;
 
-        bench.broker.close().await;
+        assert!(timeout(WITHIN, bench.broker.close()).await.is_ok(), "the broker never closes");
 
         assert!(matches!(bench.publisher.ask(sale(1), WITHIN).await.unwrap(), Err(PublishError::Down(_))));
         until("the consumer is told", || !seen.lost.lock().unwrap().is_empty()).await;

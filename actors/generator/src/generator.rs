@@ -18,6 +18,7 @@ use crate::client::{Credentials, PosClient, Posted};
 use crate::error::Unanswered;
 use crate::notebook::Notebook;
 use crate::pace::Pace;
+use crate::rate::Rate;
 use crate::sales::{Mix, SaleStream};
 use crate::settings::PosSettings;
 
@@ -51,8 +52,10 @@ pub struct GeneratorPorts {
 
 /// Rings up sales.
 pub struct Generator {
-    /// Rate, concurrency and the like.
+    /// Concurrency and the like.
     settings: PosSettings,
+    /// Set from outside; outlives this incarnation.
+    rate: Rate,
     /// This start's seed.
     seed: u64,
     /// Posts; shared with former incarnations, which know the newest credentials.
@@ -86,10 +89,11 @@ struct Parcel {
 
 impl Generator {
     /// A generator whose sales follow from the seed and the number of its incarnation.
-    pub fn new(settings: PosSettings, seed: u64, client: PosClient, notebook: Notebook) -> Self {
+    pub fn new(settings: PosSettings, rate: Rate, seed: u64, client: PosClient, notebook: Notebook) -> Self {
         Self {
-            pace: Pace::new(settings.rate, settings.profile),
+            pace: Pace::new(rate.get(), settings.profile),
             settings,
+            rate,
             seed,
             client,
             notebook,
@@ -103,6 +107,7 @@ impl Generator {
     }
 
     fn tick(&mut self, ctx: &mut SupervisedContext<Self>) {
+        self.pace.set_rate(self.rate.get());
         self.pace.pass(self.passed.elapsed(), Utc::now());
         self.passed = Instant::now();
         while !self.finished && self.has_room() && self.pace.take() {
@@ -233,7 +238,7 @@ impl Handler<FinishSales> for Generator {
     }
 }
 
-/// Spawns `generator` below this supervisor. Without a seed in the settings every start has another one.
+/// Spawns `generator` below this supervisor; it rings up at `rate` instead of the settings' one. Without a seed in the settings every start has another one.
 ///
 /// # Errors
 /// The supervisor refuses the child.
@@ -241,14 +246,15 @@ pub fn spawn_generator(
     supervisor: &Supervisor,
     place: &Place,
     settings: &PosSettings,
+    rate: Rate,
     client: PosClient,
     notebook: Notebook,
 ) -> Result<GeneratorPorts, SpawnError> {
     let seed = settings.seed.unwrap_or_else(|| fastrand::u64(..));
-    tracing::info!(seed, rate = settings.rate, stores = settings.stores, "the tills ring up sales");
+    tracing::info!(seed, rate = rate.get(), stores = settings.stores, "the tills ring up sales");
     let settings = settings.clone();
     let spec = ActorSpec::new("generator", "generator");
-    let make = move || Generator::new(settings.clone(), seed, client.clone(), notebook.clone());
+    let make = move || Generator::new(settings.clone(), rate.clone(), seed, client.clone(), notebook.clone());
     let generator = supervisor.spawn(spec, place, make)?;
     Ok(GeneratorPorts { observe: generator.port(), finish: generator.port(), secrets: generator.port() })
 }

@@ -53,6 +53,14 @@ impl Pace {
         Self { rate, profile, due_millionths: 0 }
     }
 
+    /// Another rate from now on; with none nothing is due.
+    pub(crate) fn set_rate(&mut self, rate: u32) {
+        self.rate = rate;
+        if rate == 0 {
+            self.due_millionths = 0;
+        }
+    }
+
     /// Time has passed. What is due is bounded by a second's worth: after a stall the tills do not rush.
     pub(crate) fn pass(&mut self, elapsed: Duration, now: DateTime<Utc>) {
         let per_second = u64::from(self.rate) * u64::from(self.profile.percent(now));
@@ -98,6 +106,20 @@ mod tests {
     fn a_burst_is_ten_times_the_rest_of_the_minute() {
         assert_eq!(count_for_test(Profile::Burst, 10, 0), 280);
         assert_eq!(count_for_test(Profile::Burst, 10, 30), 28);
+    }
+
+    #[test]
+    fn a_rate_of_zero_forgets_what_was_due_and_a_new_rate_counts_from_then_on() {
+        let mut pace = Pace::new(7, Profile::Constant);
+        pace.pass(Duration::from_secs(1), DateTime::UNIX_EPOCH);
+
+        pace.set_rate(0);
+        pace.pass(Duration::from_secs(1), DateTime::UNIX_EPOCH);
+        assert!(!pace.take());
+
+        pace.set_rate(2);
+        pace.pass(Duration::from_secs(1), DateTime::UNIX_EPOCH);
+        assert_eq!(std::iter::repeat_with(|| pace.take()).take_while(|due| *due).count(), 2);
     }
 
     #[test]

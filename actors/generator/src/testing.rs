@@ -1,4 +1,4 @@
-//! Test support: a small HTTP server on loopback that answers as a script says and remembers the bodies.
+//! Test support: a small HTTP server on loopback that answers as a script says and remembers what it was sent.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,10 +21,18 @@ pub(crate) enum Reaction {
 
 type Script = dyn Fn(usize, &str) -> Reaction + Send + Sync;
 
+/// What the server was sent.
+#[derive(Debug, Clone)]
+struct Request {
+    /// What followed `authorization: `.
+    authorization: String,
+    body: String,
+}
+
 /// A server that plays a script.
 pub(crate) struct TestServer {
     pub(crate) url: String,
-    bodies: Arc<Mutex<Vec<String>>>,
+    requests: Arc<Mutex<Vec<Request>>>,
 }
 
 impl TestServer {
@@ -32,19 +40,28 @@ impl TestServer {
     pub(crate) async fn start(script: impl Fn(usize, &str) -> Reaction + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
-        let (bodies, script): (Arc<Mutex<Vec<String>>>, Arc<Script>) = (Arc::default(), Arc::new(script));
-        let kept = bodies.clone();
+        let (requests, script): (Arc<Mutex<Vec<Request>>>, Arc<Script>) = (Arc::default(), Arc::new(script));
+        let kept = requests.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 tokio::spawn(serve(stream, kept.clone(), script.clone()));
             }
         });
-        Self { url, bodies }
+        Self { url, requests }
     }
 
     /// The bodies so far, in the order in which they came.
     pub(crate) fn bodies(&self) -> Vec<String> {
-        self.bodies.lock().expect("not poisoned").clone()
+        self.requests().into_iter().map(|request| request.body).collect()
+    }
+
+    /// The credentials so far, encoded as they came.
+    pub(crate) fn authorizations(&self) -> Vec<String> {
+        self.requests().into_iter().map(|request| request.authorization).collect()
+    }
+
+    fn requests(&self) -> Vec<Request> {
+        self.requests.lock().expect("not poisoned").clone()
     }
 
     /// A client of this server that does not wait long.
@@ -63,12 +80,13 @@ pub(crate) fn credentials_for_test() -> Credentials {
     Credentials { user: "pos-service_username".to_owned(), password: "secret".into() }
 }
 
-async fn serve(mut stream: TcpStream, bodies: Arc<Mutex<Vec<String>>>, script: Arc<Script>) {
+async fn serve(mut stream: TcpStream, requests: Arc<Mutex<Vec<Request>>>, script: Arc<Script>) {
     let mut buffer = Vec::new();
-    while let Some(body) = read_request(&mut stream, &mut buffer).await {
+    while let Some(request) = read_request(&mut stream, &mut buffer).await {
+        let body = request.body.clone();
         let number = {
-            let mut kept = bodies.lock().expect("not poisoned");
-            kept.push(body.clone());
+            let mut kept = requests.lock().expect("not poisoned");
+            kept.push(request);
             kept.len() - 1
         };
         match script(number, &body) {
@@ -84,14 +102,15 @@ async fn serve(mut stream: TcpStream, bodies: Arc<Mutex<Vec<String>>>, script: A
     }
 }
 
-async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<String> {
+async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Request> {
     loop {
         if let Some((head, length)) = head_of(buffer)
             && buffer.len() >= head + length
         {
+            let authorization = header_of(&buffer[..head], "authorization");
             let body = String::from_utf8(buffer[head..head + length].to_vec()).expect("text");
             buffer.drain(..head + length);
-            return Some(body);
+            return Some(Request { authorization, body });
         }
         if stream.read_buf(buffer).await.ok()? == 0 {
             return None;
@@ -101,8 +120,13 @@ async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<St
 
 fn head_of(buffer: &[u8]) -> Option<(usize, usize)> {
     let end = buffer.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
-    let head = String::from_utf8_lossy(&buffer[..end]).to_ascii_lowercase();
-    assert!(head.contains("authorization: basic "), "every request carries the credentials");
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "))?.trim().parse().ok()?;
+    let length = header_of(&buffer[..end], "content-length").parse().ok()?;
     Some((end, length))
+}
+
+/// Empty where the header is not there.
+fn header_of(head: &[u8], name: &str) -> String {
+    let head = String::from_utf8_lossy(head);
+    let mut headers = head.lines().filter_map(|line| line.split_once(": "));
+    headers.find(|(key, _)| key.eq_ignore_ascii_case(name)).map_or_else(String::new, |(_, value)| value.to_owned())
 }

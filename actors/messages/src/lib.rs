@@ -2,6 +2,7 @@
 //! Knows no actor; a message that only one room uses lives in that room.
 
 mod clock;
+mod faults;
 mod flow;
 mod health;
 mod publish;
@@ -10,6 +11,7 @@ mod secrets;
 mod validate;
 
 pub use clock::WallClock;
+pub use faults::{EnvironmentFaults, StorageSwitch, StorageTrouble, Tamper, Tampering};
 pub use flow::{
     AcknowledgeDeliveries, DeliveryTag, FlowBound, FlowLost, InboundMessage, MessagesDelivered, RebindFlow,
 };

@@ -20,6 +20,7 @@ use crate::inbox::{Inbox, Taken};
 use crate::leg::{SharedLeg, Side};
 use crate::rejects::{Reject, RejectDesk};
 use crate::settings::{ReportingPlan, ReportingSettings};
+use crate::shelf::{Lease, Shelf};
 
 /// How often the actor looks after its binding, its gauges and its housekeeping.
 const TICK: Duration = Duration::from_secs(1);
@@ -98,6 +99,8 @@ pub(crate) struct Wiring<B: Book> {
     pub(crate) rebind: Port<RebindFlow>,
     pub(crate) publish: Port<PublishMessage>,
     pub(crate) leg: SharedLeg,
+    /// Holds the database for whichever incarnation is the newest.
+    pub(crate) shelf: Shelf<B::Store>,
     pub(crate) links: B::Links,
 }
 
@@ -110,6 +113,7 @@ impl<B: Book> Clone for Wiring<B> {
             rebind: self.rebind.clone(),
             publish: self.publish.clone(),
             leg: self.leg.clone(),
+            shelf: self.shelf.clone(),
             links: self.links.clone(),
         }
     }
@@ -141,7 +145,7 @@ pub(crate) struct Consumer<B: Book> {
 
 /// An open database.
 struct Desk<B: Book> {
-    store: B::Store,
+    lease: Lease<B::Store>,
     book: B,
 }
 
@@ -173,7 +177,9 @@ impl<B: Book> Consumer<B> {
     /// Handles for a question that has to read the disk.
     pub(crate) fn store(&self) -> Result<B::Store, QueryError> {
         match &self.desk {
-            Ok(desk) => Ok(desk.store.clone()),
+            Ok(desk) => {
+                desk.lease.get().ok_or_else(|| QueryError::Storage("the reporting store has moved on".to_owned()))
+            }
             Err(reason) => Err(QueryError::Storage(reason.clone())),
         }
     }
@@ -192,11 +198,18 @@ impl<B: Book> Consumer<B> {
     }
 
     fn opened(&mut self, store: B::Store, book: B, ctx: &mut SupervisedContext<Self>) {
-        self.desk = Ok(Desk { store, book });
-        self.failures = 0;
-        self.wiring.leg.set(B::SIDE, LegState::Up);
+        self.desk = Ok(Desk { lease: self.wiring.shelf.put(store), book });
         B::tick(self, ctx);
         self.commit(ctx);
+        // After a failure only a commit shows that the disk is well: a little space suffices to open a database.
+        if self.failures == 0 || !self.writing {
+            self.stand();
+        }
+    }
+
+    fn stand(&mut self) {
+        self.failures = 0;
+        self.wiring.leg.set(B::SIDE, LegState::Up);
     }
 
     /// Nothing is acknowledged; after a pause the database is opened again, because the engine takes no writes after a failed one.
@@ -234,6 +247,7 @@ impl<B: Book> Consumer<B> {
         if self.writing || (self.inbox.is_empty() && !housekeeping) {
             return;
         }
+        let Some(store) = desk.lease.get() else { return };
         self.writing = true;
         let job = Job {
             messages: self.inbox.begin_commit(),
@@ -243,7 +257,6 @@ impl<B: Book> Consumer<B> {
             now: Utc::now(),
             housekeeping,
         };
-        let store = desk.store.clone();
         let writing = async move { spawn_blocking(move || run::<B>(&store, job)).await? };
         ctx.spawn(writing.into_actor(self).map(|written, actor, ctx| {
             actor.writing = false;
@@ -261,6 +274,7 @@ impl<B: Book> Consumer<B> {
         if let Ok(desk) = &mut self.desk {
             desk.book.absorb(written.change, &self.wiring.plan);
         }
+        self.stand();
         if job.housekeeping {
             self.cleaned = Some(Instant::now());
         }
@@ -334,6 +348,7 @@ impl<B: Book> Actor for Consumer<B> {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         if ctx.generation() > 1 {
+            self.wiring.shelf.evict();
             self.rebind();
         }
         self.open(ctx);
@@ -384,7 +399,7 @@ impl<B: Book> Handler<MessagesDelivered> for Consumer<B> {
 /// What a failed commit left may be readable and yet not on disk: it must not be acknowledged as it is.
 fn open_surely<B: Book>(plan: &ReportingPlan, unsure: bool) -> Result<(B::Store, B), StoreError> {
     if unsure {
-        tillstream_index::rewrite_journals(&plan.directory.join(B::DIRECTORY))?;
+        tillstream_index::rewrite_journals(&plan.directory.join(B::DIRECTORY), &plan.gate())?;
     }
     B::open(plan, Utc::now())
 }
@@ -412,3 +427,6 @@ fn order_of(topic: String, reject: &Reject) -> PublishMessage {
         partition_key: reject.document.store.map_or(0, |store| store.number()),
     }
 }
+
+#[cfg(test)]
+mod tests;

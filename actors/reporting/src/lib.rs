@@ -9,6 +9,7 @@ mod leg;
 mod metrics;
 mod rejects;
 mod settings;
+mod shelf;
 mod storage;
 #[cfg(test)]
 mod testing;

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tillstream_domain::{LEDGER_QUEUE, REPORTING_QUEUE, Topics};
+use tillstream_index::WriteGate;
+use tillstream_messages::StorageSwitch;
 
 /// The section `[reporting]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +52,8 @@ pub struct ReportingPlan {
     pub reporting_queue: String,
     /// The queue that Ledger consumes.
     pub ledger_queue: String,
+    /// May make both databases refuse writes from outside; does nothing by default.
+    pub storage: StorageSwitch,
 }
 
 impl ReportingPlan {
@@ -64,7 +68,14 @@ impl ReportingPlan {
             topics: Topics::default(),
             reporting_queue: REPORTING_QUEUE.to_owned(),
             ledger_queue: LEDGER_QUEUE.to_owned(),
+            storage: StorageSwitch::default(),
         }
+    }
+
+    /// What the databases ask before they write.
+    pub(crate) fn gate(&self) -> WriteGate {
+        let storage = self.storage.clone();
+        WriteGate::new(move || storage.check())
     }
 
     /// The window's length in microseconds, at least one.

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
 
+use tillstream_index::WriteGate;
+
 use crate::error::StoreError;
 
 /// Block cache of one database; rows are written far more often than asked for.
@@ -15,7 +17,8 @@ const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
 const MEMTABLE_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Opens or makes the database in this directory.
-pub(crate) fn open(directory: &Path) -> Result<Database, StoreError> {
+pub(crate) fn open(directory: &Path, gate: &WriteGate) -> Result<Database, StoreError> {
+    gate.check().map_err(fjall::Error::from)?;
     directory.parent().map_or(Ok(()), tillstream_index::make_directory)?;
     tillstream_index::make_directory(directory)?;
     let builder = Database::builder(directory).cache_size(CACHE_BYTES).max_journaling_size(JOURNAL_BYTES);
@@ -27,9 +30,13 @@ pub(crate) fn keyspace(db: &Database, name: &'static str) -> Result<Keyspace, St
     Ok(db.keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES))?)
 }
 
-/// A batch whose commit returns once its writes are synced.
-pub(crate) fn synced_batch(db: &Database) -> OwnedWriteBatch {
-    db.batch().durability(Some(PersistMode::SyncData))
+/// Returns once what the batch writes is synced.
+pub(crate) fn commit(batch: OwnedWriteBatch, gate: &WriteGate) -> Result<(), StoreError> {
+    if batch.is_empty() {
+        return Ok(());
+    }
+    gate.check().map_err(fjall::Error::from)?;
+    Ok(batch.durability(Some(PersistMode::SyncData)).commit()?)
 }
 
 /// Reads big-endian fields of a record in order; `None` where it is too short.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tillstream_domain::{Money, RejectReason, RejectedMessage};
 use tillstream_messages::{
     AcknowledgeDeliveries, FlowBound, HealthBoard, InboundMessage, Leg, LegState, MessagesDelivered, PublishError,
-    PublishMessage, QueryLedger, QueryTurnover, RebindFlow,
+    PublishMessage, QueryLedger, QueryTurnover, RebindFlow, StorageSwitch, StorageTrouble,
 };
 use tillstream_supervision::{Fault, Place, Port, Strategy, Supervisor, SupervisorSpec};
 use tokio::task::LocalSet;
@@ -52,6 +52,7 @@ struct Bench {
     /// How many publishes the broker still refuses.
     refusals: Arc<AtomicU32>,
     health: HealthBoard,
+    disk: StorageSwitch,
 }
 
 impl Bench {
@@ -72,8 +73,9 @@ impl Bench {
         let ports = ReportingPorts { turnover_flow: turnover_flow.ports(), ledger_flow: ledger_flow.ports(), publish };
         let settings = ReportingSettings { commit_interval: Duration::from_millis(5), ..ReportingSettings::default() };
         let plan = plan_for_test(directory);
+        let disk = plan.storage.clone();
         let reporting = spawn_reporting(&root, &place, &settings, plan, ports, health.clone()).expect("spawned");
-        Self { root, reporting, turnover_flow, ledger_flow, published, refusals, health }
+        Self { root, reporting, turnover_flow, ledger_flow, published, refusals, health, disk }
     }
 
     async fn kill(&self, path: &str) {
@@ -247,6 +249,45 @@ async fn a_store_that_cannot_be_opened_takes_the_leg_down_and_acknowledges_nothi
             until(|| bench.health.get(Leg::ReportingState) == LegState::Up).await;
             until(|| bench.ledger_flow.acknowledged() == [1]).await;
             bench.stop().await;
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn on_a_full_or_read_only_disk_both_sides_acknowledge_nothing_say_why_and_go_on_without_a_restart() {
+    let local = LocalSet::new();
+    local
+        .run_until(async {
+            for (trouble, why) in
+                [(StorageTrouble::Full, "No space left"), (StorageTrouble::ReadOnly, "Read-only file system")]
+            {
+                let directory = tempfile::tempdir().expect("a directory");
+                let bench = Bench::start(directory.path());
+                let sales: Vec<_> = sales_for_test().into_iter().filter(|sale| sale.store == 1).collect();
+                bind(&bench.reporting.ledger_consumer, 1).await;
+                bind(&bench.reporting.turnover_consumer, 1).await;
+                until(|| bench.health.get(Leg::ReportingState) == LegState::Up).await;
+
+                bench.disk.set(Some(trouble));
+                deliver(&bench.reporting.ledger_consumer, 1, sales.iter().map(|sale| sale.receipt(sale.id)).collect())
+                    .await;
+                let event = event_for_test(&sales, true);
+                deliver(&bench.reporting.turnover_consumer, 1, vec![aggregation_for_test(1, &event)]).await;
+                let says_why =
+                    || matches!(bench.health.get(Leg::ReportingState), LegState::Down(reason) if reason.contains(why));
+                until(says_why).await;
+                assert!(bench.ledger_flow.acknowledged().is_empty() && bench.turnover_flow.acknowledged().is_empty());
+
+                bench.disk.set(None);
+                until(|| bench.health.get(Leg::ReportingState) == LegState::Up).await;
+                until(|| bench.ledger_flow.acknowledged().len() == 3 && bench.turnover_flow.acknowledged() == [1])
+                    .await;
+                let report = bench.reporting.ledger.ask(QueryLedger, WITHIN).await.expect("asked").expect("answered");
+                let totals: Vec<_> = report.stores.iter().map(|line| (line.accepted, line.imbalance_cents)).collect();
+                assert_eq!(totals, [((3, Money::from_cents(300)), 0)]);
+                assert_eq!(bench.turnover_flow.rebinds.load(Ordering::Relaxed), 0, "the actors were not restarted");
+                bench.stop().await;
+            }
         })
         .await;
 }

@@ -14,6 +14,7 @@ use crate::consumer::Wiring;
 use crate::ledger::Ledger;
 use crate::leg::SharedLeg;
 use crate::settings::{ReportingPlan, ReportingSettings};
+use crate::shelf::Shelf;
 use crate::turnover::{QueryFailedPayments, Turnover};
 
 /// What a consumer tells its flow.
@@ -82,6 +83,7 @@ pub fn spawn_reporting(
         rebind: ports.turnover_flow.rebind,
         publish: ports.publish.clone(),
         leg: leg.clone(),
+        shelf: Shelf::default(),
         links: (),
     };
     let turnover =
@@ -93,6 +95,7 @@ pub fn spawn_reporting(
         rebind: ports.ledger_flow.rebind,
         publish: ports.publish,
         leg,
+        shelf: Shelf::default(),
         links: turnover.port(),
     };
     let ledger = supervisor.spawn(ActorSpec::new("ledger", "ledger"), place, move || Ledger::new(wiring.clone()))?;

@@ -80,8 +80,12 @@ fn replace(path: &Path, text: &str) {
     fs::rename(&draft, path).unwrap();
 }
 
+/// A week of whatever clock the test has: what never comes is noticed, and the test's name says who waits.
 async fn locally(test: impl Future<Output = ()>) {
-    LocalSet::new().run_until(test).await;
+    const WEEK: Duration = Duration::from_secs(7 * 24 * 3_600);
+    let ended = timeout(WEEK, LocalSet::new().run_until(test)).await;
+    let name = std::thread::current().name().unwrap_or("a test").to_owned();
+    assert!(ended.is_ok(), "{name} waits for something that never comes");
 }
 
 #[tokio::test(start_paused = true)]
@@ -138,6 +142,51 @@ async fn a_change_that_no_watcher_can_see_is_found_by_polling() {
         replace(&target, &fs::read_to_string(&target).unwrap().replace(&bench.password(), "behind-a-link"));
 
         bench.hears("behind-a-link").await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_day_of_hourly_rotations_that_no_watcher_sees_is_in_use_within_the_refresh_each_time() {
+    locally(async {
+        let bench = bench(SecretsSettings::default());
+        let elsewhere = tempfile::tempdir().unwrap();
+        let target = elsewhere.path().join("mounted.toml");
+        fs::copy(&bench.path, &target).unwrap();
+        fs::remove_file(&bench.path).unwrap();
+        std::os::unix::fs::symlink(&target, &bench.path).unwrap();
+        for hour in 0..24 {
+            sleep(Duration::from_secs(3_600)).await;
+            let password = format!("of-hour-{hour}");
+            replace(&target, &fs::read_to_string(&target).unwrap().replace(&bench.password(), &password));
+            sleep(Duration::from_secs(31)).await;
+            assert_eq!(bench.password(), password);
+            assert_eq!(bench.health.get(Leg::Secrets), LegState::Up);
+        }
+        let told = bench.told.lock().unwrap();
+        assert_eq!(told.last().unwrap().tree.entries[POS].version, 25);
+        assert_eq!(told.iter().filter(|fact| fact.changed == [POS]).count(), 24, "each change is told once");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn six_hours_without_a_readable_file_cost_nobody_a_password_and_a_kill_in_between_changes_nothing() {
+    locally(async {
+        let bench = bench(SecretsSettings::default());
+        let password = bench.password();
+        let text = fs::read_to_string(&bench.path).unwrap();
+        bench.hears(&password).await;
+        replace(&bench.path, "not a document");
+        for hour in 0..6 {
+            sleep(Duration::from_secs(3_600)).await;
+            assert_eq!(bench.password(), password);
+            assert!(matches!(bench.health.get(Leg::Secrets), LegState::Down(_)), "hour {hour}");
+            bench.root.inject("root.secrets", Fault::Panic).unwrap();
+        }
+        replace(&bench.path, &text);
+        sleep(Duration::from_secs(31)).await;
+        assert_eq!((bench.password(), bench.health.get(Leg::Secrets)), (password, LegState::Up));
     })
     .await;
 }

@@ -19,6 +19,11 @@ impl Attempts {
         self.up_since = Some(now);
     }
 
+    /// Failures since the last good service.
+    pub(crate) fn in_a_row(&self) -> usize {
+        self.failures as usize
+    }
+
     /// Counts a failure and says how long to wait: nothing after good service, else ever longer.
     pub(crate) fn failed(&mut self, now: Instant, backoff: &Backoff, chance: f32) -> Duration {
         let served = self.up_since.take().is_some_and(|since| now - since >= backoff.healthy_after);

@@ -4,14 +4,15 @@
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, ActorFuture, ActorState, Addr, AsyncContext, SpawnHandle};
 
-use crate::handle::{Handle, Seat};
+use crate::handle::Handle;
 use crate::interval::Every;
+use crate::seat::Seat;
 use crate::shared::Shared;
+use crate::vitals::Vitals;
 
 pub(crate) type Job<A> = Pin<Box<dyn ActorFuture<A, Output = ()>>>;
 
@@ -40,20 +41,25 @@ pub(crate) type Job<A> = Pin<Box<dyn ActorFuture<A, Output = ()>>>;
 /// ```
 pub struct SupervisedContext<A: Actor<Context = Self>> {
     seat: Arc<Seat<A>>,
+    epoch: u64,
+    vitals: Arc<Vitals>,
     state: ActorState,
     last: SpawnHandle,
     /// Spawned or waited for since the incarnation last looked.
     pub(crate) spawned: Vec<(SpawnHandle, Job<A>)>,
-    pub(crate) waits: Vec<Job<A>>,
+    /// Under the number by which the watchdog tells one wait from the next.
+    pub(crate) waits: Vec<(u64, Job<A>)>,
     pub(crate) cancelled: Vec<SpawnHandle>,
     /// Type of the message whose handler runs.
     pub(crate) in_hand: Option<&'static str>,
 }
 
 impl<A: Actor<Context = Self>> SupervisedContext<A> {
-    pub(crate) fn new(seat: Arc<Seat<A>>) -> Self {
+    pub(crate) fn new(seat: Arc<Seat<A>>, epoch: u64, vitals: Arc<Vitals>) -> Self {
         Self {
             seat,
+            epoch,
+            vitals,
             state: ActorState::Started,
             last: SpawnHandle::default(),
             spawned: Vec::new(),
@@ -75,11 +81,15 @@ impl<A: Actor<Context = Self>> SupervisedContext<A> {
 
     /// 1 for the first incarnation.
     pub fn generation(&self) -> u64 {
-        self.seat.shared.generation.load(Ordering::Relaxed)
+        self.seat.shared.generation()
     }
 
     pub(crate) fn shared(&self) -> &Shared {
         &self.seat.shared
+    }
+
+    pub(crate) fn vitals(&self) -> &Vitals {
+        &self.vitals
     }
 
     pub(crate) fn set_state(&mut self, state: ActorState) {
@@ -111,7 +121,7 @@ impl<A: Actor<Context = Self>> ActorContext for SupervisedContext<A> {
 impl<A: Actor<Context = Self>> AsyncContext<A> for SupervisedContext<A> {
     /// For actix's own helpers. It has no bound and is not counted: give [`SupervisedContext::handle`] to others.
     fn address(&self) -> Addr<A> {
-        Addr::new(self.seat.sender.clone())
+        Addr::new(self.seat.sender_of(self.epoch))
     }
 
     fn spawn<F>(&mut self, job: F) -> SpawnHandle
@@ -127,7 +137,7 @@ impl<A: Actor<Context = Self>> AsyncContext<A> for SupervisedContext<A> {
     where
         F: ActorFuture<A, Output = ()> + 'static,
     {
-        self.waits.push(Box::pin(job));
+        self.waits.push((self.vitals.next_wait(), Box::pin(job)));
     }
 
     fn waiting(&self) -> bool {

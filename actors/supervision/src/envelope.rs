@@ -3,12 +3,12 @@
 
 use std::any::type_name;
 use std::cell::Cell;
-use std::sync::atomic::Ordering;
 
 use actix::dev::{Envelope, EnvelopeProxy, MessageResponse, OneshotSender, ToEnvelope};
 use actix::{Actor, Handler, Message};
 
 use crate::context::SupervisedContext;
+use crate::fence;
 
 thread_local! {
     /// Set by a handle around its call of the channel: `pack` runs inside that call and has no other way to know.
@@ -50,7 +50,7 @@ where
 {
     fn handle(&mut self, actor: &mut A, ctx: &mut SupervisedContext<A>) {
         if self.counted {
-            ctx.shared().leave();
+            ctx.vitals().leave();
         }
         let reply = self.reply.take();
         if reply.as_ref().is_some_and(OneshotSender::is_closed) {
@@ -59,11 +59,14 @@ where
         let Some(message) = self.message.take() else { return };
         ctx.in_hand = Some(type_name::<M>());
         let response = <A as Handler<M>>::handle(actor, message, ctx);
-        if ctx.shared().fault.take_after() {
+        if fence::abandoned() {
+            return; // The caller was told that its message is lost; the actor lives on another thread.
+        }
+        if ctx.shared().fault.take_after(&ctx.shared().generation) {
             panic!("injected fault: after the handler, before the reply");
         }
         response.handle(ctx, reply);
         ctx.in_hand = None;
-        ctx.shared().progress.fetch_add(1, Ordering::Relaxed);
+        ctx.vitals().advance();
     }
 }

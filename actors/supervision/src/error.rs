@@ -36,11 +36,8 @@ pub enum TellError {
 #[derive(Debug, thiserror::Error)]
 pub enum FaultError {
     /// The path names nothing in this tree.
-    #[error("no actor at `{0}`")]
+    #[error("no actor or supervisor at `{0}`")]
     NoSuchActor(String),
-    /// The path names a supervisor.
-    #[error("a supervisor cannot take this fault")]
-    NotForSupervisors,
 }
 
 /// Why a child was not added.

@@ -16,6 +16,12 @@ pub(crate) enum Exit {
     StartFailed(Failure),
     /// A nested supervisor used up its budget and has halted its children.
     Escalated(Failure),
+    /// It waited for a future that did not end, or slept while messages waited; its thread was free.
+    Hung(Failure),
+    /// Its code blocked its thread, which was abandoned; it is on a new one.
+    Blocked(Failure),
+    /// A neighbour blocked its thread, which was abandoned; it is on a new one. Not its fault, so it costs no budget.
+    Displaced(Failure),
     /// The thread ended under it.
     Gone,
 }
@@ -28,6 +34,9 @@ impl Exit {
             Exit::Panicked(_) => "panic",
             Exit::StartFailed(_) => "start_failed",
             Exit::Escalated(_) => "group",
+            Exit::Hung(_) => "hang",
+            Exit::Blocked(_) => "blocked",
+            Exit::Displaced(_) => "thread",
             Exit::Gone => "gone",
         }
     }
@@ -36,7 +45,12 @@ impl Exit {
     pub(crate) fn failure(&self, path: &str) -> Failure {
         let plain = |text: &str| Failure { origin: path.to_owned(), text: text.to_owned(), message: None };
         match self {
-            Exit::Panicked(failure) | Exit::StartFailed(failure) | Exit::Escalated(failure) => failure.clone(),
+            Exit::Panicked(failure)
+            | Exit::StartFailed(failure)
+            | Exit::Escalated(failure)
+            | Exit::Hung(failure)
+            | Exit::Blocked(failure)
+            | Exit::Displaced(failure) => failure.clone(),
             Exit::Stopped => plain("stopped"),
             Exit::Gone => plain("its thread has ended"),
         }

@@ -2,7 +2,6 @@
 //! Costs nothing per message and holds no actor alive.
 
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, Weak};
 
 use prometheus::core::{Collector, Desc};
@@ -57,7 +56,7 @@ impl ActorGauges {
                 continue;
             }
             let kind = kinds.entry(actor.kind).or_default();
-            kind.depth += actor.depth.load(Ordering::Relaxed);
+            kind.depth += actor.depth();
             kind.down |= actor.life() == Life::Down;
         }
         self.0.up.reset();

@@ -1,27 +1,17 @@
 //! The stable reference to one actor: tell, push and ask with a mailbox bound that really holds.
-//! Does not know how or where the actor runs; restarts are invisible here except for the message in hand.
+//! Does not know how or where the actor runs; restarts are invisible here except for the message in hand, and a change
+//! of its thread except for the mailbox.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::dev::channel::AddressSender;
 use actix::{Actor, Handler, Message, Supervised};
-use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout_at};
 
 use crate::context::SupervisedContext;
-use crate::envelope::counted;
 use crate::error::{AskError, TellError};
 use crate::port::Port;
-use crate::shared::{Life, Shared};
-
-/// What stays of an actor over all of its incarnations.
-pub(crate) struct Seat<A: Actor> {
-    /// Its channel has no bound of its own: that of actix does not hold for several senders, so `Shared` counts.
-    pub(crate) sender: AddressSender<A>,
-    pub(crate) shared: Arc<Shared>,
-}
+use crate::seat::Seat;
 
 /// Stable reference; survives restarts. Cheap to clone, Send + Sync.
 pub struct Handle<A: Actor>(Arc<Seat<A>>);
@@ -103,94 +93,13 @@ where
     }
 }
 
-impl<A> Seat<A>
-where
-    A: Actor<Context = SupervisedContext<A>>,
-{
-    pub(crate) fn tell<M>(&self, msg: M) -> Result<(), TellError>
-    where
-        A: Handler<M>,
-        M: Message + Send + 'static,
-        M::Result: Send,
-    {
-        if !self.shared.admit() {
-            return Err(if self.is_terminated() { TellError::Terminated } else { TellError::Full });
-        }
-        self.send_admitted(msg)
-    }
-
-    pub(crate) fn push<M>(&self, msg: M) -> Result<(), TellError>
-    where
-        A: Handler<M>,
-        M: Message + Send + 'static,
-        M::Result: Send,
-    {
-        self.shared.admit_beyond_bound();
-        self.send_admitted(msg)
-    }
-
-    pub(crate) fn ask<M>(
-        &self,
-        msg: M,
-        within: Duration,
-    ) -> impl Future<Output = Result<M::Result, AskError>> + Send + use<A, M> + 'static
-    where
-        A: Handler<M>,
-        M: Message + Send + 'static,
-        M::Result: Send,
-    {
-        let deadline = Instant::now() + within;
-        let queued = self.enqueue(msg);
-        let shared = Arc::clone(&self.shared);
-        async move {
-            match timeout_at(deadline, queued?).await {
-                Ok(Ok(answer)) => Ok(answer),
-                Ok(Err(_)) if shared.life() == Life::Terminated => Err(AskError::Terminated),
-                Ok(Err(_)) => Err(AskError::Lost),
-                Err(_) => Err(AskError::Timeout),
-            }
-        }
-    }
-
-    fn enqueue<M>(&self, msg: M) -> Result<oneshot::Receiver<M::Result>, AskError>
-    where
-        A: Handler<M>,
-        M: Message + Send + 'static,
-        M::Result: Send,
-    {
-        if !self.shared.admit() {
-            return Err(if self.is_terminated() { AskError::Terminated } else { AskError::Full });
-        }
-        // Either in the mailbox when this returns, or not at all: only a closed channel without a bound can refuse.
-        counted(|| self.sender.send(msg)).map_err(|_closed| {
-            self.shared.leave();
-            if self.is_terminated() { AskError::Terminated } else { AskError::NotDelivered }
-        })
-    }
-
-    fn send_admitted<M>(&self, msg: M) -> Result<(), TellError>
-    where
-        A: Handler<M>,
-        M: Message + Send + 'static,
-        M::Result: Send,
-    {
-        counted(|| self.sender.do_send(msg)).map_err(|_closed| {
-            self.shared.leave();
-            TellError::Terminated
-        })
-    }
-
-    fn is_terminated(&self) -> bool {
-        self.shared.life() == Life::Terminated
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use tokio::task::LocalSet;
+    use tokio::time::Instant;
 
     use super::*;
-    use crate::{ActorSpec, Place, Strategy, Supervisor, SupervisorSpec, supervised};
+    use crate::{ActorSpec, Place, Strategy, Supervisor, SupervisorSpec, Watchdog, WatchdogSettings, supervised};
 
     struct Idle;
     supervised!(Idle);
@@ -211,5 +120,27 @@ mod tests {
         let clones = [idle.clone(), idle.clone(), idle.clone()];
         assert_eq!(Arc::strong_count(&idle.0), before + 3);
         assert!(clones.iter().all(|clone| Arc::ptr_eq(&clone.0, &idle.0)));
+    }
+
+    /// A lost wake-up cannot be caused from outside, so the place of a message that never comes stands for it.
+    #[tokio::test]
+    async fn an_actor_that_sleeps_on_a_message_is_restarted_in_place() {
+        let place = Place::arbiter("idle");
+        let root = Supervisor::root(SupervisorSpec::new("root", Strategy::OneForOne), &place);
+        let idle = root.spawn(ActorSpec::new("idle", "idle"), &place, || Idle).expect("the name is free");
+        idle.started().await.expect("it starts");
+        let (every, hung_after) = (Duration::from_millis(10), Duration::from_millis(100));
+        let settings = WatchdogSettings { every, hung_after, ..WatchdogSettings::default() };
+        let _watchdog = Watchdog::start(&root, settings, |text| panic!("nobody expects {text}"));
+
+        idle.0.shared.vitals().admit_beyond_bound();
+
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while root.tree().children[0].generation == 1 {
+            assert!(Instant::now() < deadline, "`root.idle` sleeps on: {:#?}", root.tree());
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        let failure = root.tree().children[0].last_failure.clone();
+        assert_eq!(failure.as_deref(), Some("hung: messages wait, its thread is free, and nothing wakes it"));
     }
 }

@@ -3,8 +3,6 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -16,7 +14,7 @@ use futures_util::Stream;
 use crate::context::{Job, SupervisedContext};
 use crate::exit::drop_quietly;
 use crate::fault::Fault;
-use crate::handle::Seat;
+use crate::fence;
 
 /// Messages handled before everybody else on the thread gets a turn.
 const BATCH: u32 = 128;
@@ -36,8 +34,8 @@ impl<A: Actor<Context = SupervisedContext<A>>> Incarnation<A> {
         }
     }
 
-    pub(crate) fn new(actor: A, seat: Arc<Seat<A>>) -> Self {
-        Self { actor, ctx: SupervisedContext::new(seat), jobs: VecDeque::new() }
+    pub(crate) fn new(actor: A, ctx: SupervisedContext<A>) -> Self {
+        Self { actor, ctx, jobs: VecDeque::new() }
     }
 
     pub(crate) fn ctx(&mut self) -> &mut SupervisedContext<A> {
@@ -56,6 +54,9 @@ impl<A: Actor<Context = SupervisedContext<A>>> Incarnation<A> {
                 continue;
             }
             self.poll_jobs(task);
+            if fence::abandoned() {
+                return Poll::Pending;
+            }
             if self.must_wait() {
                 continue;
             }
@@ -86,13 +87,23 @@ impl<A: Actor<Context = SupervisedContext<A>>> Incarnation<A> {
 
     /// Carries out an armed fault.
     fn suffer(&mut self) {
-        match self.ctx.shared().fault.take_before() {
+        let shared = self.ctx.shared();
+        match shared.fault.take_before(&shared.generation) {
             None | Some(Fault::PanicAfter) => {}
             Some(Fault::Panic) => panic!("injected fault: panic"),
             Some(Fault::Stop) => self.ctx.stop(),
             Some(Fault::Hang) => self.ctx.wait(actix::fut::wrap_future(std::future::pending::<()>())),
-            Some(Fault::Block(time)) => block(time),
+            Some(Fault::Block(time)) => {
+                let generation = self.ctx.generation();
+                block(time);
+                self.ctx.shared().fault.passed(generation);
+            }
         }
+    }
+
+    /// Nothing may run now: there is something to wait for, the actor stops, or its thread was taken away from it.
+    fn is_held(&self) -> bool {
+        self.ctx.waiting() || fence::abandoned()
     }
 
     /// Something to wait for was scheduled and nothing says stop: look at it before anything else.
@@ -102,25 +113,27 @@ impl<A: Actor<Context = SupervisedContext<A>>> Incarnation<A> {
 
     /// Polls what must end before the mailbox is looked at again, newest first.
     fn poll_waits(&mut self, task: &mut Context<'_>) -> Poll<()> {
-        while !self.ctx.state().stopping() {
-            let Some(mut job) = self.ctx.waits.pop() else { break };
+        while !self.ctx.state().stopping() && !fence::abandoned() {
+            let Some((number, mut job)) = self.ctx.waits.pop() else { break };
             let below = self.ctx.waits.len();
             if job.as_mut().poll(&mut self.actor, &mut self.ctx, task).is_ready() {
                 continue;
             }
             let newest = self.ctx.waits.len() == below;
-            self.ctx.waits.insert(below, job);
+            self.ctx.waits.insert(below, (number, job));
             if newest && !self.ctx.state().stopping() {
+                self.ctx.vitals().waits_for(number);
                 return Poll::Pending;
             }
         }
+        self.ctx.vitals().waits_no_more();
         Poll::Ready(())
     }
 
     /// Handles a batch of messages; true when there may be more.
     fn poll_mailbox(&mut self, mailbox: &mut AddressReceiver<A>, task: &mut Context<'_>) -> bool {
         for _ in 0..BATCH {
-            if self.ctx.waiting() {
+            if self.is_held() {
                 return false;
             }
             let Poll::Ready(Some(mut envelope)) = Pin::new(&mut *mailbox).poll_next(task) else { return false };
@@ -134,7 +147,7 @@ impl<A: Actor<Context = SupervisedContext<A>>> Incarnation<A> {
     fn poll_jobs(&mut self, task: &mut Context<'_>) {
         self.collect_jobs();
         let mut left = self.jobs.len();
-        while left > 0 && !self.ctx.waiting() {
+        while left > 0 && !self.is_held() {
             left -= 1;
             let Some((handle, mut job)) = self.jobs.pop_front() else { break };
             let ready = job.as_mut().poll(&mut self.actor, &mut self.ctx, task).is_ready();
@@ -146,10 +159,11 @@ impl<A: Actor<Context = SupervisedContext<A>>> Incarnation<A> {
         }
     }
 
-    /// Takes over what was spawned and drops what was cancelled; says how many were added.
+    /// Takes over what was spawned and drops what was cancelled; says how many were added. They come to the front, among
+    /// those that are still to be polled: nobody wakes the actor for a future that was never polled.
     fn collect_jobs(&mut self) -> usize {
         let added = self.ctx.spawned.len();
-        self.jobs.extend(self.ctx.spawned.drain(..));
+        self.ctx.spawned.drain(..).rev().for_each(|job| self.jobs.push_front(job));
         if !self.ctx.cancelled.is_empty() {
             let cancelled = std::mem::take(&mut self.ctx.cancelled);
             self.jobs.retain(|(handle, _)| !cancelled.contains(handle));
@@ -162,9 +176,12 @@ impl<A: Actor<Context = SupervisedContext<A>>> Incarnation<A> {
             self.ctx.set_state(ActorState::Running);
             return Running::Continue;
         }
+        if fence::abandoned() {
+            return Running::Stop;
+        }
         self.ctx.set_state(ActorState::Stopped);
         self.actor.stopped(&mut self.ctx);
-        self.ctx.shared().progress.fetch_add(1, Ordering::Relaxed);
+        self.ctx.vitals().advance();
         Running::Stop
     }
 }

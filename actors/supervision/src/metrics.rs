@@ -4,14 +4,16 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use prometheus::{Histogram, HistogramOpts, IntCounterVec, register_histogram, register_int_counter_vec};
+use prometheus::{
+    Histogram, HistogramOpts, IntCounterVec, IntGauge, register_histogram, register_int_counter_vec, register_int_gauge,
+};
 
 use crate::gauges::ActorGauges;
 
 const ONCE: &str = "registered once per process under a name of our own";
 
 static RESTARTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
-    let help = "Restarts of actors by reason: panic, stop, hang, group, start_failed";
+    let help = "Restarts of actors by reason: panic, stop, hang, blocked, thread, group, start_failed";
     register_int_counter_vec!("actor_restarts_total", help, &["actor", "reason"]).expect(ONCE)
 });
 
@@ -20,6 +22,11 @@ static RESTART_DURATION: LazyLock<Histogram> = LazyLock::new(|| {
     let buckets = vec![1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0];
     let opts = HistogramOpts::new("actor_restart_duration_seconds", help).buckets(buckets);
     register_histogram!(opts).expect(ONCE)
+});
+
+static ZOMBIES: LazyLock<IntGauge> = LazyLock::new(|| {
+    let help = "Threads that were blocked, are replaced and have not ended yet";
+    register_int_gauge!("actor_zombies", help).expect(ONCE)
 });
 
 static GAUGES: LazyLock<ActorGauges> = LazyLock::new(|| {
@@ -31,6 +38,10 @@ static GAUGES: LazyLock<ActorGauges> = LazyLock::new(|| {
 /// The actors that `actor_up` and `actor_mailbox_depth` are read from.
 pub(crate) fn gauges() -> &'static ActorGauges {
     &GAUGES
+}
+
+pub(crate) fn zombies() -> &'static IntGauge {
+    &ZOMBIES
 }
 
 pub(crate) fn restarted(kind: &str, reason: &str) {

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::context::SupervisedContext;
 use crate::error::{AskError, TellError};
-use crate::handle::Seat;
+use crate::seat::Seat;
 
 type Answer<M> = Pin<Box<dyn Future<Output = Result<<M as Message>::Result, AskError>> + Send>>;
 

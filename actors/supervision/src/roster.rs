@@ -1,16 +1,20 @@
-//! The children of one supervisor, in order of start, with what is known of each.
-//! A plain structure behind the supervisor's lock; it commands nobody.
+//! The children of one supervisor, in order of start, with what is known of each, and what is planned for them.
+//! A plain structure behind the supervisor's lock; it outlives the loop that works on it and commands nobody.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::backoff::Attempts;
+use crate::injection::Seen;
 use crate::intensity::Window;
+use crate::metrics;
 use crate::place::Place;
-use crate::spec::Restart;
+use crate::plan::Plan;
+use crate::spec::{Restart, SupervisorSpec};
 use crate::unit::Unit;
 
 /// Whether children may run.
@@ -18,8 +22,10 @@ use crate::unit::Unit;
 pub(crate) enum Phase {
     /// They run, and new ones start at once.
     Active,
-    /// A plan is under way or the group is halted: new ones stay down until it starts them.
+    /// A plan is under way: new ones stay down until it starts them.
     Held,
+    /// All are down until the parent starts the group.
+    Idle,
     /// Shut down; there will be no new ones.
     Stopped,
 }
@@ -33,6 +39,8 @@ pub(crate) enum Status {
     Up,
     /// Failed; waits for its own restart.
     Waiting,
+    /// Being stopped by a plan.
+    Halting,
     /// Down until a plan starts it.
     Down,
     /// On its way out of the tree.
@@ -61,6 +69,10 @@ pub(crate) struct Child {
     pub(crate) last_failure: Option<String>,
     pub(crate) up_since: Option<Instant>,
     pub(crate) down_since: Option<Instant>,
+    /// When it is tried again; while it waits.
+    pub(crate) retry_at: Option<Instant>,
+    /// Whoever waits for its removal.
+    pub(crate) removed: Option<oneshot::Sender<bool>>,
 }
 
 impl Child {
@@ -79,6 +91,17 @@ impl Child {
             last_failure: None,
             up_since: None,
             down_since: None,
+            retry_at: None,
+            removed: None,
+        }
+    }
+
+    pub(crate) fn seen(&self) -> Seen {
+        Seen {
+            unit: self.unit.clone(),
+            generation: self.generation,
+            running: self.status == Status::Up,
+            temporary: self.restart == Restart::Temporary,
         }
     }
 
@@ -86,7 +109,62 @@ impl Child {
     pub(crate) fn run(&mut self) {
         self.generation += 1;
         self.status = Status::Starting;
+        self.retry_at = None;
         self.unit.run(self.generation);
+    }
+
+    /// Its incarnation is no more, or will soon be, and it is meant to come back.
+    pub(crate) fn put_down(&mut self, status: Status, reason: &str) {
+        self.status = status;
+        self.up_since = None;
+        self.down_since = Some(Instant::now());
+        self.restarts += 1;
+        if let Some(kind) = self.unit.kind() {
+            metrics::restarted(kind, reason);
+        }
+    }
+}
+
+/// How the supervisor itself fares, its loop and its group together.
+#[derive(Default)]
+pub(crate) struct Own {
+    pub(crate) up_since: Option<Instant>,
+    pub(crate) last_failure: Option<String>,
+    /// Set when the supervisor itself is over its budget; counts until it has served well for a while.
+    failing: Option<String>,
+    attempts: Attempts,
+    window: Window,
+}
+
+impl Own {
+    /// It serves. A restart of the children alone is none of its own.
+    pub(crate) fn started(&mut self) {
+        if self.up_since.is_some() {
+            return;
+        }
+        let now = Instant::now();
+        self.up_since = Some(now);
+        self.attempts.started(now);
+    }
+
+    pub(crate) fn ended(&mut self, failure: String) {
+        self.up_since = None;
+        self.last_failure = Some(failure);
+    }
+
+    /// Counts a failure of the supervisor itself and says when to start again.
+    pub(crate) fn failed(&mut self, spec: &SupervisorSpec, path: &str, chance: f32) -> Instant {
+        let now = Instant::now();
+        let failure = self.last_failure.as_deref().unwrap_or_default();
+        if self.window.exceeded_by_failure_at(now, spec.intensity.max, &spec.intensity) {
+            self.failing = Some(format!("{path}: {failure}"));
+        }
+        now + self.attempts.failed(now, &spec.backoff, chance)
+    }
+
+    fn degraded(&self, healthy_after: Duration) -> Option<&String> {
+        let well = self.up_since.is_some_and(|since| since.elapsed() >= healthy_after);
+        self.failing.as_ref().filter(|_| !well)
     }
 }
 
@@ -98,6 +176,14 @@ pub(crate) struct Roster {
     /// Children over their budget, with the actor to blame and what it said.
     pub(crate) failing: BTreeMap<u64, String>,
     next: u64,
+    /// Number of the newest plan.
+    pub(crate) plans: u64,
+    pub(crate) plan: Option<Plan>,
+    /// Failures of all children together.
+    pub(crate) window: Window,
+    /// The incarnation of this group, as its parent counts.
+    pub(crate) run: u64,
+    pub(crate) own: Own,
 }
 
 impl Roster {
@@ -109,6 +195,11 @@ impl Roster {
             groups: BTreeSet::new(),
             failing: BTreeMap::new(),
             next: 0,
+            plans: 0,
+            plan: None,
+            window: Window::default(),
+            run: 0,
+            own: Own::default(),
         }
     }
 
@@ -134,16 +225,48 @@ impl Roster {
         self.next += 1;
     }
 
-    pub(crate) fn forget(&mut self, id: u64) -> Option<Child> {
-        let child = self.children.remove(&id)?;
+    pub(crate) fn forget(&mut self, id: u64) {
+        let Some(child) = self.children.remove(&id) else { return };
         self.names.remove(&child.name);
         self.groups.remove(&id);
         self.failing.remove(&id);
-        Some(child)
+        child.unit.faults().gone();
+        if let Some(removed) = child.removed {
+            // The receiver may have given up.
+            let _ = removed.send(true);
+        }
     }
 
     /// The first child from `from` on that is held down.
     pub(crate) fn first_down(&self, from: u64) -> Option<u64> {
         self.children.range(from..).find(|(_, child)| child.status == Status::Down).map(|(id, _)| *id)
+    }
+
+    /// Whether no child comes back by itself for now.
+    pub(crate) fn is_resigning(&self) -> bool {
+        self.plan.as_ref().is_some_and(|plan| plan.then.is_final())
+    }
+
+    /// A fresh budget for everybody.
+    pub(crate) fn forgive(&mut self) {
+        self.window.clear();
+        self.failing.clear();
+        for child in self.children.values_mut() {
+            child.window.clear();
+            child.attempts = Attempts::default();
+        }
+    }
+
+    /// What is wrong with this supervisor or one of its children, groups within groups aside.
+    pub(crate) fn trouble(&self, path: &str, healthy_after: Duration) -> Option<String> {
+        let failing = self.failing.values().next().or_else(|| self.own.degraded(healthy_after));
+        if let Some(failure) = failing {
+            return Some(failure.clone());
+        }
+        if self.phase != Phase::Idle || self.run == 0 {
+            return None;
+        }
+        let why = self.own.last_failure.as_deref().unwrap_or("halted by its supervisor");
+        Some(format!("{path}: {why}"))
     }
 }

@@ -25,7 +25,8 @@ pub enum Restart {
     Temporary,
 }
 
-/// A sliding budget: more than `max` failures within `within` are too many.
+/// A sliding budget: more than `max` failures within `within` are too many, and so are more in a row, however far apart,
+/// without good service in between.
 #[derive(Debug, Clone, Copy)]
 pub struct Intensity {
     /// Failures that are still fine.

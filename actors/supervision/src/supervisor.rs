@@ -2,27 +2,24 @@
 //! Decides nothing about failures; that is the loop in `keeper`, which runs on the supervisor's own place.
 
 use std::future::Future;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, MutexGuard};
 
-use actix::dev::channel::channel;
 use actix::{Actor, Supervised};
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::spawn_local;
-use tokio::time::Instant;
+use tokio::sync::oneshot;
 
-use crate::cell::{Cell, Factory, Link};
+use crate::cell::{Link, Tenancy};
 use crate::context::SupervisedContext;
 use crate::error::{FaultError, SpawnError};
-use crate::exit::Event;
 use crate::fault::Fault;
-use crate::handle::{Handle, Seat};
-use crate::keeper::{Keeper, Op};
+use crate::fence;
+use crate::handle::Handle;
+use crate::injection::{Injection, Seen, look};
+use crate::keeper::{Core, Op};
 use crate::metrics;
-use crate::node::{Node, ShutdownReport};
-use crate::place::Place;
-use crate::roster::{Child, Phase, Roster, Status};
-use crate::shared::{Shared, lock};
+use crate::node::{self, Node, ShutdownReport};
+use crate::place::{Estate, Place};
+use crate::roster::{Child, Phase, Roster};
+use crate::seat::Seat;
 use crate::spec::{ActorSpec, Restart, SupervisorSpec};
 use crate::unit::Unit;
 
@@ -30,28 +27,10 @@ use crate::unit::Unit;
 #[derive(Clone)]
 pub struct Supervisor(Arc<Core>);
 
-/// What the handles of a supervisor and its loop share.
-pub(crate) struct Core {
-    pub(crate) path: String,
-    pub(crate) spec: SupervisorSpec,
-    place: Place,
-    since: Instant,
-    ops: mpsc::UnboundedSender<Op>,
-    pub(crate) events: mpsc::UnboundedSender<Event>,
-    roster: Mutex<Roster>,
-}
-
-impl Core {
-    /// Held for a few instructions at a time, never across an await.
-    pub(crate) fn roster(&self) -> MutexGuard<'_, Roster> {
-        lock(&self.roster)
-    }
-}
-
 impl Supervisor {
     /// The root of a tree; it runs on `place` and never runs actor code there unless actors are placed there too.
     pub fn root(spec: SupervisorSpec, place: &Place) -> Supervisor {
-        Self::launch(plain(&spec.name), spec, place, None, Phase::Active)
+        Supervisor(Core::launch(plain(&spec.name), spec, place, Arc::default(), None))
     }
 
     /// Adds a supervisor, which runs where this one runs.
@@ -60,7 +39,7 @@ impl Supervisor {
         let mut roster = self.vacancy(&name)?;
         let link = Link { child: roster.next(), events: self.0.events.clone() };
         let path = format!("{}.{name}", self.0.path);
-        let group = Self::launch(path, spec, &self.0.place, Some(link), Phase::Held);
+        let group = Supervisor(Core::launch(path, spec, &self.0.place, Arc::clone(&self.0.estate), Some(link)));
         let unit = Unit::Group(group.clone());
         // A supervisor's own children have their own time limits, so there is none for the whole.
         let child = Child::new(name.into(), unit, Restart::Permanent, std::time::Duration::MAX, self.0.place.clone());
@@ -78,16 +57,15 @@ impl Supervisor {
         let name = plain(&spec.name);
         let mut roster = self.vacancy(&name)?;
         let path = format!("{}.{name}", self.0.path);
-        let shared = Arc::new(Shared::new(path, spec.kind, spec.mailbox));
-        let (sender, mailbox) = channel(0);
-        let seat = Arc::new(Seat { sender, shared: Arc::clone(&shared) });
+        let (seat, lodging) = Seat::new(path, spec.kind, spec.mailbox);
         let link = Link { child: roster.next(), events: self.0.events.clone() };
-        let (taken, factory) = (Arc::clone(&seat), Box::new(factory) as Factory<A>);
-        if !place.post(move || drop(spawn_local(Cell::new(taken, factory, mailbox, link)))) {
+        let tenancy = Tenancy { seat: Arc::clone(&seat), factory: Box::new(factory), link };
+        if !Arc::new(tenancy).settle(place, lodging) {
             return Err(SpawnError::PlaceGone);
         }
-        metrics::gauges().watch(&shared);
-        let unit = Unit::Actor(shared);
+        self.0.estate.add(place);
+        metrics::gauges().watch(&seat.shared);
+        let unit = Unit::Actor(Arc::clone(&seat.shared));
         roster.add(Child::new(name.into(), unit, spec.restart, spec.shutdown, place.clone()));
         Ok(Handle::new(seat))
     }
@@ -96,96 +74,77 @@ impl Supervisor {
     /// It is under way when this returns; the future only tells the end.
     pub fn remove(&self, name: &str) -> impl Future<Output = bool> + Send + use<> + 'static {
         let (ack, done) = oneshot::channel();
-        let sent = self.0.ops.send(Op::Remove { name: plain(name), ack });
-        async move { sent.is_ok() && done.await.unwrap_or(false) }
+        let sent = self.0.order(Op::Remove { name: plain(name), ack });
+        async move { sent && done.await.unwrap_or(false) }
     }
 
     /// This node and everything below.
     pub fn tree(&self) -> Node {
-        let degraded = self.degraded();
-        let roster = self.0.roster();
-        let state = match roster.phase {
-            Phase::Stopped => "stopped",
-            _ if degraded.is_some() => "degraded",
-            Phase::Held => "restarting",
-            Phase::Active => "running",
-        };
-        Node {
-            path: self.0.path.clone(),
-            kind: "supervisor".to_owned(),
-            state: state.to_owned(),
-            generation: 1,
-            restarts: 0,
-            last_failure: degraded,
-            mailbox: 0,
-            uptime_seconds: self.0.since.elapsed().as_secs(),
-            children: roster.children.iter().map(|(id, child)| node(child, roster.failing.contains_key(id))).collect(),
-        }
+        node::group(&self.0)
     }
 
-    /// Whether any node below has used up its restart budget; names the actor and its last failure.
+    /// Whether anybody here has used up its restart budget, or a group is held down; names the actor and its last
+    /// failure.
     pub fn degraded(&self) -> Option<String> {
-        let roster = self.0.roster();
-        if let Some(failure) = roster.failing.values().next() {
-            return Some(failure.clone());
-        }
-        roster.groups.iter().find_map(|id| match &roster.children.get(id)?.unit {
-            Unit::Group(group) => group.degraded(),
-            Unit::Actor(_) => None,
-        })
+        self.0.degraded()
     }
 
-    /// Makes the actor at that path fail.
-    pub fn inject(&self, path: &str, fault: Fault) -> Result<(), FaultError> {
-        match self.find(path) {
-            Some(Unit::Actor(actor)) => {
-                actor.arm(fault);
-                Ok(())
-            }
-            Some(Unit::Group(_)) => Err(FaultError::NotForSupervisors),
-            None => Err(FaultError::NoSuchActor(path.to_owned())),
-        }
+    /// Makes the actor or supervisor at that path fail; the injection goes on watching it.
+    pub fn inject(&self, path: &str, fault: Fault) -> Result<Injection, FaultError> {
+        let target = self.find(path).ok_or_else(|| FaultError::NoSuchActor(path.to_owned()))?;
+        let before = look(self);
+        let record = match &target {
+            Unit::Actor(actor) => actor.arm(fault),
+            Unit::Group(group) => group.0.arm(fault),
+        };
+        Ok(Injection::new(self.clone(), target, record, before))
     }
 
     /// Children in reverse order of start, each within its own timeout; names those that had to be terminated.
     /// It is under way when this returns; the future only tells the end. A second call reports nothing.
     pub fn shutdown(&self) -> impl Future<Output = ShutdownReport> + Send + use<> + 'static {
         let (ack, done) = oneshot::channel();
-        let sent = self.0.ops.send(Op::Shutdown(ack));
-        async move { if sent.is_ok() { done.await.unwrap_or_default() } else { ShutdownReport::default() } }
+        let sent = self.0.order(Op::Shutdown(ack));
+        async move { if sent { done.await.unwrap_or_default() } else { ShutdownReport::default() } }
     }
 
-    /// Starts all children; for the parent.
-    pub(crate) fn run(&self, generation: u64) {
-        // A loop that has ended was shut down, and its parent hears of that by itself.
-        let _ = self.0.ops.send(Op::Run(generation));
+    pub(crate) fn estate(&self) -> &Arc<Estate> {
+        &self.0.estate
+    }
+
+    /// Notes how this supervisor and everybody below are doing.
+    pub(crate) fn see(&self, seen: &mut Vec<Seen>) {
+        let roster = self.0.roster();
+        let running = roster.phase == Phase::Active;
+        let generation = self.0.generation();
+        seen.push(Seen { unit: Unit::Group(self.clone()), generation, running, temporary: false });
+        for child in roster.children.values() {
+            match &child.unit {
+                Unit::Group(group) => group.see(seen),
+                Unit::Actor(_) => seen.push(child.seen()),
+            }
+        }
     }
 
     /// Stops all children but keeps them; for the parent.
     pub(crate) fn halt(&self) -> impl Future<Output = ShutdownReport> + Send + use<> + 'static {
         let (ack, done) = oneshot::channel();
-        let _ = self.0.ops.send(Op::Halt(ack));
+        // A loop that has ended has nobody to halt.
+        let _ = self.0.order(Op::Halt(ack));
         async move { done.await.unwrap_or_default() }
     }
 
-    fn launch(path: String, spec: SupervisorSpec, place: &Place, parent: Option<Link>, phase: Phase) -> Supervisor {
-        let (ops, asked) = mpsc::unbounded_channel();
-        let (events, heard) = mpsc::unbounded_channel();
-        let roster = Mutex::new(Roster::new(phase));
-        let core = Arc::new(Core { path, spec, place: place.clone(), since: Instant::now(), ops, events, roster });
-        let keeper = Keeper::new(Arc::clone(&core), parent, asked, heard);
-        // If the thread is gone the loop's receivers are dropped, and every spawn says so.
-        place.post(move || drop(spawn_local(keeper.serve())));
-        Supervisor(core)
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.0
     }
 
     /// The roster, if a child of that name may be added.
     fn vacancy(&self, name: &str) -> Result<MutexGuard<'_, Roster>, SpawnError> {
         let roster = self.0.roster();
-        if roster.phase == Phase::Stopped {
+        if roster.phase == Phase::Stopped || fence::abandoned() {
             return Err(SpawnError::Stopping);
         }
-        if self.0.ops.is_closed() {
+        if self.0.is_closed() {
             return Err(SpawnError::PlaceGone);
         }
         if roster.find(name).is_some() {
@@ -222,39 +181,6 @@ fn plain(name: &str) -> String {
     name.replace('.', "_")
 }
 
-fn node(child: &Child, failing: bool) -> Node {
-    let mut node = match &child.unit {
-        Unit::Group(group) => group.tree(),
-        Unit::Actor(actor) => actor_node(actor, child, failing),
-    };
-    node.generation = child.generation;
-    node.restarts = child.restarts;
-    node.last_failure = child.last_failure.clone().or(node.last_failure);
-    node.uptime_seconds = child.up_since.map_or(0, |since| since.elapsed().as_secs());
-    node
-}
-
-fn actor_node(actor: &Shared, child: &Child, failing: bool) -> Node {
-    let state = match child.status {
-        Status::Up => "running",
-        Status::Leaving => "stopping",
-        _ if failing => "degraded",
-        Status::Starting => "starting",
-        Status::Waiting | Status::Down => "restarting",
-    };
-    Node {
-        path: actor.path.clone(),
-        kind: actor.kind.to_owned(),
-        state: state.to_owned(),
-        generation: child.generation,
-        restarts: child.restarts,
-        last_failure: None,
-        mailbox: actor.depth.load(Ordering::Relaxed),
-        uptime_seconds: 0,
-        children: Vec::new(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -262,7 +188,7 @@ mod tests {
     use tokio::task::LocalSet;
 
     use super::*;
-    use crate::exit::Exit;
+    use crate::exit::{Event, Exit};
     use crate::{Strategy, supervised};
 
     struct Idle;

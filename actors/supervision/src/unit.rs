@@ -7,7 +7,9 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use crate::fault::FaultSwitch;
 use crate::node::ShutdownReport;
+use crate::roster::Phase;
 use crate::shared::{Command, Life, Shared};
 use crate::supervisor::Supervisor;
 
@@ -25,7 +27,7 @@ impl Unit {
     pub(crate) fn run(&self, generation: u64) {
         match self {
             Unit::Actor(actor) => actor.command(Command::Run(generation)),
-            Unit::Group(group) => group.run(generation),
+            Unit::Group(group) => group.core().run(generation),
         }
     }
 
@@ -57,6 +59,65 @@ impl Unit {
         }
     }
 
+    pub(crate) fn path(&self) -> &str {
+        match self {
+            Unit::Actor(actor) => &actor.path,
+            Unit::Group(group) => &group.core().path,
+        }
+    }
+
+    pub(crate) fn faults(&self) -> &FaultSwitch {
+        match self {
+            Unit::Actor(actor) => &actor.fault,
+            Unit::Group(group) => &group.core().fault,
+        }
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        match self {
+            Unit::Actor(actor) => actor.life() == Life::Up,
+            Unit::Group(group) => group.core().roster().phase == Phase::Active,
+        }
+    }
+
+    /// Of the incarnation that is the newest now.
+    pub(crate) fn generation(&self) -> u64 {
+        match self {
+            Unit::Actor(actor) => actor.generation(),
+            Unit::Group(group) => group.core().generation(),
+        }
+    }
+
+    /// Whether the incarnation that its supervisor numbered so has started.
+    pub(crate) fn serves(&self, generation: u64) -> bool {
+        match self {
+            Unit::Actor(actor) => actor.life() == Life::Up && actor.generation() == generation,
+            Unit::Group(group) => {
+                let roster = group.core().roster();
+                roster.phase == Phase::Active && roster.run == generation
+            }
+        }
+    }
+
+    /// Whether that incarnation has ended, or could not start, and nothing is under way.
+    pub(crate) fn has_ended(&self, generation: u64) -> bool {
+        match self {
+            Unit::Actor(actor) => actor.is_at_rest() && actor.generation() == generation,
+            Unit::Group(group) => {
+                let roster = group.core().roster();
+                roster.phase == Phase::Idle && roster.run == generation
+            }
+        }
+    }
+
+    /// Whether there is nothing left that could run it.
+    pub(crate) fn is_gone(&self) -> bool {
+        match self {
+            Unit::Actor(actor) => actor.life() == Life::Terminated,
+            Unit::Group(group) => group.core().is_closed(),
+        }
+    }
+
     /// Label of its metrics; a supervisor has none.
     pub(crate) fn kind(&self) -> Option<&'static str> {
         match self {
@@ -85,4 +146,10 @@ async fn stopped(actor: &Shared, within: Duration) -> bool {
     actor.command(Command::Stop(ack));
     // An ack that was dropped means that somebody else's newer command has taken over, or that the thread has ended.
     timeout(within, done).await.is_ok()
+}
+
+impl std::fmt::Debug for Unit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.path())
+    }
 }

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use actix::Actor;
-use common::{Log, counter, counters, on_one_thread, ping, settle};
+use actix::{Actor, ActorContext, AsyncContext, Running};
+use common::{Log, counter, counters, on_one_thread, ping, settle, settled};
 use tillstream_supervision::{
     ActorSpec, Backoff, Fault, Handle, Intensity, Place, Strategy, SupervisedContext, Supervisor, SupervisorSpec,
     supervised,
@@ -216,6 +216,143 @@ async fn whoever_keeps_failing_two_levels_down_is_named_at_the_top_and_tried_for
         fragile.started().await.expect("it comes back");
         sleep(Duration::from_secs(10)).await;
         assert_eq!(root.degraded(), None);
+    })
+    .await;
+}
+
+/// Takes a second to stop.
+struct Reluctant;
+supervised!(Reluctant);
+impl Actor for Reluctant {
+    type Context = SupervisedContext<Self>;
+    fn stopping(&mut self, ctx: &mut Self::Context) -> Running {
+        ctx.run_later(Duration::from_secs(1), |_, ctx| ctx.terminate());
+        Running::Continue
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_to_blame_is_named_all_the_time_that_an_escalation_takes() {
+    on_one_thread(async {
+        let root = root(Strategy::OneForOne);
+        let group = root.supervisor(spec("group", Strategy::OneForAll)).expect("free");
+        let cause = Cause::default();
+        let fragile = cause.fragile(&group);
+        group.spawn(ActorSpec::new("reluctant", "reluctant"), &Place::here(), || Reluctant).expect("free");
+        settled(&root).await;
+        for _ in 0..3 {
+            root.inject("root.group.fragile", Fault::Panic).expect("it is there");
+            settle().await;
+            settled(&root).await;
+            assert_eq!(root.degraded(), None);
+        }
+        root.inject("root.group.fragile", Fault::Panic).expect("it is there");
+        settle().await;
+        // Over its budget: halted, handed to the parent and started again. At no time does the tree look well.
+        let mut restarted = false;
+        for _ in 0..2_000 {
+            assert_eq!(root.degraded().as_deref(), Some("root.group.fragile: injected fault: panic"));
+            restarted |= root.tree().children[0].restarts == 1;
+            settle().await;
+        }
+        assert!(restarted, "the parent has started the group again meanwhile");
+        fragile.started().await.expect("it is back");
+        sleep(Duration::from_secs(6)).await;
+        assert_eq!(root.degraded(), None);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backoff_that_is_longer_than_the_budgets_time_hides_no_failure() {
+    on_one_thread(async {
+        let slow = SupervisorSpec {
+            intensity: Intensity { max: 3, within: Duration::from_secs(10) },
+            backoff: Backoff {
+                min: Duration::from_secs(5),
+                max: Duration::from_secs(60),
+                ..spec("", Strategy::OneForOne).backoff
+            },
+            ..spec("root", Strategy::OneForOne)
+        };
+        let root = Supervisor::root(slow, &Place::here());
+        let cause = Cause::lasting();
+        let fragile = cause.fragile(&root);
+        sleep(Duration::from_secs(600)).await;
+        assert_eq!(root.degraded().as_deref(), Some("root.fragile: no disk"));
+        for _ in 0..600 {
+            assert!(root.degraded().is_some());
+            sleep(Duration::from_secs(1)).await;
+        }
+        cause.broken.store(false, SeqCst);
+        fragile.started().await.expect("it comes back");
+        sleep(Duration::from_secs(6)).await;
+        assert_eq!(root.degraded(), None);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_over_its_budget_waits_the_longest_backoff_however_well_it_served_in_between() {
+    on_one_thread(async {
+        let (root, cause) = (root(Strategy::OneForOne), Cause::default());
+        cause.fragile(&root).started().await.expect("it starts");
+        for _ in 0..4 {
+            sleep(Duration::from_secs(7)).await;
+            root.inject("root.fragile", Fault::Panic).expect("it is there");
+        }
+        sleep(Duration::from_secs(2)).await;
+        let millis: Vec<_> = cause.gaps().iter().map(|gap| gap.as_millis()).collect();
+        assert_eq!(millis, [7000, 7000, 7000, 8000], "the fourth failure in a minute is one too many");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_root_that_restarts_all_for_one_is_degraded_while_the_cause_lasts_and_no_longer() {
+    for strategy in [Strategy::RestForOne, Strategy::OneForAll] {
+        on_one_thread(async {
+            let (root, cause, log) = (root(strategy), Cause::lasting(), Log::default());
+            let fragile = cause.fragile(&root);
+            let behind = counter(&root, "behind", &log);
+            sleep(Duration::from_secs(2)).await;
+            for _ in 0..300 {
+                assert_eq!(root.degraded().as_deref(), Some("root.fragile: no disk"), "{strategy:?}");
+                assert_eq!(root.tree().state, "degraded");
+                sleep(Duration::from_millis(333)).await;
+            }
+            cause.broken.store(false, SeqCst);
+            fragile.started().await.expect("it comes back");
+            assert_eq!(ping(&behind).await, Ok(1));
+            sleep(Duration::from_secs(6)).await;
+            assert_eq!(root.degraded(), None);
+            settled(&root).await;
+        })
+        .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tree_never_looks_well_while_anybody_two_levels_down_is_over_the_budget() {
+    on_one_thread(async {
+        let root = root(Strategy::OneForAll);
+        let middle = root.supervisor(spec("middle", Strategy::RestForOne)).expect("free");
+        let leaf = middle.supervisor(spec("leaf", Strategy::OneForAll)).expect("free");
+        counter(&root, "outside", &Log::default());
+        let cause = Cause::lasting();
+        let fragile = cause.fragile(&leaf);
+        sleep(Duration::from_secs(1)).await;
+        for _ in 0..2_000 {
+            let tree = root.tree();
+            assert_eq!(root.degraded().as_deref(), Some("root.middle.leaf.fragile: no disk"));
+            assert_eq!(tree.state, "degraded");
+            sleep(Duration::from_millis(17)).await;
+        }
+        cause.broken.store(false, SeqCst);
+        fragile.started().await.expect("it comes back");
+        sleep(Duration::from_secs(6)).await;
+        assert_eq!(root.degraded(), None);
+        settled(&root).await;
     })
     .await;
 }

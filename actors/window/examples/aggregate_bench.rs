@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tillstream_domain::Topics;
 use tillstream_domain::fixtures::{SampleBody, sample_id, sample_time};
-use tillstream_messages::{DeliveryTag, FlowBound, HealthBoard, InboundMessage, MessagesDelivered};
+use tillstream_messages::{DeliveryTag, EnvironmentFaults, FlowBound, HealthBoard, InboundMessage, MessagesDelivered};
 use tillstream_supervision::{Place, Port, Strategy, Supervisor, SupervisorSpec};
 use tillstream_window::{
     AggregationPlaces, AggregationPorts, AggregationSettings, DedupSettings, WindowSettings, spawn_aggregation,
@@ -93,6 +93,7 @@ async fn round(Load { payloads, sales, batch }: &Load) -> (f64, f64) {
         dedup: DedupSettings::default(),
         topics: Topics::default(),
         data_dir: dir.path().to_owned(),
+        windows: SupervisorSpec::new("windows", Strategy::OneForOne),
     };
     let room = spawn_aggregation(&root, &places, settings, ports(&counted, &acknowledged)).expect("it starts");
     room.flow_bound.push(FlowBound { epoch: 1, window: 10_000_000 }).expect("intake");
@@ -163,6 +164,7 @@ fn ports(counted: &Arc<AtomicU64>, acknowledged: &Arc<AtomicU64>) -> Aggregation
         }),
         rebind: Port::from_fn(|_: tillstream_messages::RebindFlow| ()),
         health: HealthBoard::default(),
+        faults: EnvironmentFaults::default(),
     }
 }
 

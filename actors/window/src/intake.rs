@@ -2,6 +2,7 @@
 //! Does not fold and does not decide; it acknowledges only what the outbox has settled or what the journal has on disk.
 
 mod progress;
+mod tampering;
 mod unsettled;
 
 use std::time::Duration;
@@ -10,7 +11,7 @@ use actix::{Actor, ActorFutureExt, AsyncContext, Handler, Message, WrapFuture};
 use ahash::AHashMap;
 use tillstream_domain::{AGGREGATION_QUEUE, RejectedMessage, Sale, SaleTag};
 use tillstream_messages::{
-    AcknowledgeDeliveries, DeliveryTag, FlowBound, FlowLost, InboundMessage, MessagesDelivered, RebindFlow,
+    AcknowledgeDeliveries, DeliveryTag, FlowBound, FlowLost, InboundMessage, MessagesDelivered, RebindFlow, Tamper,
 };
 use tillstream_supervision::{Port, SupervisedContext, supervised};
 use tokio::time::Instant;
@@ -19,6 +20,7 @@ use crate::messages::{
     DecideRejected, JournalSales, LoadJournal, Request, SalesDelivered, SalesSettled, Scope, Settle, TellAgain,
     ToldAgain, ToldSale, delivery_tag, sale_tag,
 };
+use crate::metrics;
 use progress::ProgressClock;
 use unsettled::{Unsettled, journal_tag};
 
@@ -64,6 +66,8 @@ pub(crate) struct Intake {
     requests: AHashMap<Scope, u64>,
     /// Acknowledgements that could not be handed over.
     unsent: Vec<DeliveryTag>,
+    /// The order to miscount a sale, if there is one.
+    tamper: Tamper,
 }
 
 supervised!(Intake);
@@ -74,7 +78,7 @@ supervised!(Intake);
 struct AnswerRequests;
 
 impl Intake {
-    pub(crate) fn new(ports: IntakePorts) -> Self {
+    pub(crate) fn new(ports: IntakePorts, tamper: Tamper) -> Self {
         Self {
             ports,
             unsettled: Unsettled::default(),
@@ -86,6 +90,7 @@ impl Intake {
             must_rebind: false,
             requests: AHashMap::new(),
             unsent: Vec::new(),
+            tamper,
         }
     }
 }
@@ -138,9 +143,12 @@ impl Handler<MessagesDelivered> for Intake {
             self.progress.heartbeat(Instant::now());
             return self.tell(Vec::new());
         }
-        let sales = self.read(&delivered.messages);
+        let mut sales = self.read(&delivered.messages);
         let newest = sales.iter().filter(|told| !told.redelivered).map(|told| told.sale.accepted_at.timestamp_millis());
         self.progress.delivered(newest.max(), Instant::now());
+        if self.tamper.is_armed() {
+            self.miscount(&mut sales);
+        }
         self.tell(sales);
         self.spill_if_crowded(ctx);
     }
@@ -181,6 +189,8 @@ impl Handler<SalesSettled> for Intake {
 impl Intake {
     fn read(&mut self, messages: &[InboundMessage]) -> Vec<ToldSale> {
         let mut sales = Vec::with_capacity(messages.len());
+        let redelivered = messages.iter().filter(|message| message.redelivered).count();
+        metrics::REPLAYED.inc_by(redelivered as u64);
         for message in messages {
             match Sale::from_payload(&message.payload) {
                 Ok(sale) => {
@@ -224,27 +234,33 @@ impl Intake {
     fn answer_requests(&mut self) {
         for (scope, number) in std::mem::take(&mut self.requests) {
             let request = Request { scope, number };
-            match scope {
+            let told = match scope {
                 Scope::All => self.tell_all_again(request),
                 Scope::Store(store) => self.tell_chunks(Some(request), self.unsettled.told(|of| of == store)),
-            }
+            };
+            metrics::REPLAYED.inc_by(told);
             let _ = self.ports.told_again.push(ToldAgain(request));
         }
     }
 
-    fn tell_all_again(&self, request: Request) {
-        self.tell_chunks(Some(request), self.unsettled.told(|_| true));
+    fn tell_all_again(&self, request: Request) -> u64 {
+        let told = self.tell_chunks(Some(request), self.unsettled.told(|_| true));
         for (tag, message) in self.unsettled.poison() {
             self.reject(message.clone(), tag);
         }
+        told
     }
 
-    fn tell_chunks(&self, again: Option<Request>, sales: impl Iterator<Item = ToldSale>) {
+    /// Returns how many there were.
+    fn tell_chunks(&self, again: Option<Request>, sales: impl Iterator<Item = ToldSale>) -> u64 {
+        let mut told = 0;
         let mut sales = sales.peekable();
         while sales.peek().is_some() {
-            let chunk = sales.by_ref().take(CHUNK).collect();
+            let chunk: Vec<_> = sales.by_ref().take(CHUNK).collect();
+            told += chunk.len() as u64;
             self.push_sales(SalesDelivered { sales: chunk, progress: self.progress.current(), again });
         }
+        told
     }
 }
 
@@ -282,6 +298,7 @@ impl Intake {
     }
 
     fn journal_loaded(&mut self, sales: Vec<(u64, Sale)>) {
+        metrics::REPLAYED.inc_by(sales.len() as u64);
         let newest = sales.iter().map(|&(number, _)| number + 1).max().unwrap_or_default();
         // A number that was forgotten must not come back: a late order to forget it would then forget another sale.
         let unused = u64::try_from(chrono::Utc::now().timestamp_micros()).unwrap_or_default();
@@ -343,3 +360,6 @@ impl Intake {
         self.spill_if_crowded(ctx);
     }
 }
+
+#[cfg(test)]
+mod tests;

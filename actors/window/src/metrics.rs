@@ -41,6 +41,12 @@ pub(crate) static DUPLICATES: LazyLock<IntCounter> = LazyLock::new(|| {
         .expect("the name is registered once")
 });
 
+/// Sales that were on their way before and are told or delivered again, because an actor or the process restarted.
+pub(crate) static REPLAYED: LazyLock<IntCounter> = LazyLock::new(|| {
+    register_int_counter!("pos_replayed_total", "Sales that were told or delivered again after a restart.")
+        .expect("the name is registered once")
+});
+
 /// Decided events that a validator called invalid: each of them waits for an operator.
 pub(crate) static INVALID_EVENTS: LazyLock<IntCounter> = LazyLock::new(|| {
     register_int_counter!("pos_invalid_aggregates_total", "Refusals of a decided event; it is retried slowly.")
@@ -56,5 +62,6 @@ pub(crate) fn register() {
     LazyLock::force(&OPEN_WINDOWS);
     LazyLock::force(&LATE);
     LazyLock::force(&DUPLICATES);
+    LazyLock::force(&REPLAYED);
     LazyLock::force(&INVALID_EVENTS);
 }

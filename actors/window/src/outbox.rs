@@ -272,7 +272,10 @@ impl Outbox {
     fn written(&mut self, written: Written, forget: Forget, ctx: &mut SupervisedContext<Self>) {
         self.busy = false;
         match written {
-            Ok(outcomes) => self.stored(outcomes, ctx),
+            Ok(outcomes) => {
+                self.stored(outcomes, ctx);
+                self.tell_later(forgotten(&forget), ctx);
+            }
             Err(error) => self.storage_failed(&error, forget, ctx),
         }
         self.publish_next(ctx);
@@ -316,14 +319,21 @@ impl Outbox {
         }
     }
 
+    /// What lies in the journal is settled when the disk has forgotten it. Until then the intake keeps it, and tells it
+    /// again if this outbox dies: a copy that nobody knows of would be counted by a start long after its id is forgotten.
     fn settle(&mut self, tags: Vec<SaleTag>, ctx: &mut SupervisedContext<Self>) {
+        let (journalled, delivered): (Vec<_>, Vec<_>) = tags.into_iter().partition(|tag| tag.epoch == JOURNAL_EPOCH);
+        self.forget.journal.extend(journalled.iter().map(|tag| tag.number));
+        self.tell_later(delivered, ctx);
+    }
+
+    fn tell_later(&mut self, tags: Vec<SaleTag>, ctx: &mut SupervisedContext<Self>) {
         if tags.is_empty() {
             return;
         }
         if self.settled.is_empty() {
             ctx.notify(TellSettled);
         }
-        self.forget.journal.extend(tags.iter().filter(|tag| tag.epoch == JOURNAL_EPOCH).map(|tag| tag.number));
         self.settled.extend(tags);
     }
 
@@ -470,6 +480,14 @@ impl Outbox {
     }
 }
 
+/// Journalled sales that are not on disk any more.
+fn forgotten(forget: &Forget) -> Vec<SaleTag> {
+    forget.journal.iter().map(|&number| SaleTag { epoch: JOURNAL_EPOCH, number }).collect()
+}
+
 fn lost_write(error: &tokio::task::JoinError) -> StateError {
     StateError::Storage { path: "aggregation".into(), reason: error.to_string() }
 }
+
+#[cfg(test)]
+mod tests;

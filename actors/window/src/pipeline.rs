@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tillstream_domain::{StoreId, Topics, WindowRules};
+use tillstream_index::WriteGate;
 use tillstream_messages::{
-    AcknowledgeDeliveries, FlowBound, FlowLost, HealthBoard, MessagesDelivered, PublishAggregate, PublishMessage,
-    RebindFlow,
+    AcknowledgeDeliveries, EnvironmentFaults, FlowBound, FlowLost, HealthBoard, MessagesDelivered, PublishAggregate,
+    PublishMessage, RebindFlow,
 };
-use tillstream_supervision::{ActorSpec, Handle, Place, Port, SpawnError, Strategy, Supervisor, SupervisorSpec};
+use tillstream_supervision::{ActorSpec, Handle, Place, Port, SpawnError, Supervisor, SupervisorSpec};
 
 use crate::intake::{Intake, IntakePorts};
 use crate::messages::{Drain, TellAgain, WindowIdle};
@@ -41,6 +42,8 @@ pub struct AggregationSettings {
     pub topics: Topics,
     /// The state is kept in its subdirectory `aggregation`.
     pub data_dir: PathBuf,
+    /// How the stores' window actors are supervised.
+    pub windows: SupervisorSpec,
 }
 
 /// Whom the room tells.
@@ -56,6 +59,8 @@ pub struct AggregationPorts {
     pub rebind: Port<RebindFlow>,
     /// Where the state of the disk is shown.
     pub health: HealthBoard,
+    /// What may be made to go wrong from outside; nothing by default.
+    pub faults: EnvironmentFaults,
 }
 
 /// The running room, as its flow and the process see it.
@@ -98,7 +103,9 @@ pub fn spawn_aggregation(
 ) -> Result<Aggregation, AggregationError> {
     metrics::register();
     let rules = settings.window.rules()?;
-    let state = Arc::new(StateStore::open(&settings.data_dir, settings.dedup.horizon)?);
+    let EnvironmentFaults { storage, tamper } = ports.faults;
+    let gate = WriteGate::new(move || storage.check());
+    let state = Arc::new(StateStore::open(&settings.data_dir, settings.dedup.horizon, gate)?);
 
     let (stored, stored_slot) = Port::deferred();
     let (settled, settled_slot) = Port::deferred();
@@ -113,7 +120,7 @@ pub fn spawn_aggregation(
         health: ports.health,
     };
     let outbox = spawn_outbox(supervisor, &places.outbox, Arc::clone(&state), settings.topics, outbox_ports)?;
-    let windows = supervisor.supervisor(SupervisorSpec::new("windows", Strategy::OneForOne))?;
+    let windows = supervisor.supervisor(settings.windows)?;
     let outputs = window_outputs(&outbox, idle, tell_again.clone());
     let directory = window_directory(windows, places.windows.clone(), rules, state, outputs);
     let router =
@@ -128,8 +135,9 @@ pub fn spawn_aggregation(
         acknowledge: ports.acknowledge,
         rebind: ports.rebind,
     };
-    let intake = supervisor
-        .spawn(ActorSpec::new("intake", "intake"), &places.windows, move || Intake::new(intake_ports.clone()))?;
+    let intake = supervisor.spawn(ActorSpec::new("intake", "intake"), &places.windows, move || {
+        Intake::new(intake_ports.clone(), tamper.clone())
+    })?;
 
     stored_slot.bind(router.port());
     idle_slot.bind(router.port());

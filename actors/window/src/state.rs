@@ -11,7 +11,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 use tillstream_domain::{Money, Sale, StoreId, TransactionId};
-use tillstream_index::{IdIndex, IndexError};
+use tillstream_index::{IdIndex, IndexError, WriteGate};
 
 pub(crate) use codec::{PendingEvent, PendingKey};
 pub(crate) use writer::{Entry, Outcome};
@@ -39,6 +39,7 @@ pub enum StateError {
 pub(crate) struct StateStore {
     dir: PathBuf,
     horizon: Duration,
+    gate: WriteGate,
     /// `None` after a failed write, until it is opened again.
     opened: RwLock<Option<Arc<Opened>>>,
     /// The writer that may write; taken only on threads that may block.
@@ -48,6 +49,7 @@ pub(crate) struct StateStore {
 /// An open database; everything in it is dropped together, because its lock must go before it is opened again.
 pub(crate) struct Opened {
     database: Database,
+    gate: WriteGate,
     index: IdIndex,
     final_until: Keyspace,
     pending: Keyspace,
@@ -62,11 +64,11 @@ pub(crate) struct Indexed {
 }
 
 impl StateStore {
-    /// Opens the state in `data_dir/aggregation` and locks it.
-    pub(crate) fn open(data_dir: &Path, horizon: Duration) -> Result<Self, StateError> {
+    /// Opens the state in `data_dir/aggregation` and locks it. Whatever is written has to pass the gate.
+    pub(crate) fn open(data_dir: &Path, horizon: Duration, gate: WriteGate) -> Result<Self, StateError> {
         let dir = data_dir.join("aggregation");
-        let opened = Opened::open(&dir, horizon)?;
-        Ok(Self { dir, horizon, opened: RwLock::new(Some(Arc::new(opened))), writer: Mutex::new(0) })
+        let opened = Opened::open(&dir, horizon, gate.clone())?;
+        Ok(Self { dir, horizon, gate, opened: RwLock::new(Some(Arc::new(opened))), writer: Mutex::new(0) })
     }
 
     /// The open database, for reading. Fails while the storage does.
@@ -100,7 +102,7 @@ impl StateStore {
         if *current != writer {
             return Err(StateError::Fenced);
         }
-        self.opened()?.index.rotate(unix_now()).map_err(|error| self.failed(&error))
+        self.opened()?.index.rotate().map_err(|error| self.failed(&error))
     }
 
     /// Sales that are acknowledged and not known to be decided. Blocks.
@@ -124,8 +126,8 @@ impl StateStore {
             return Ok(opened);
         }
         // What the failed write left may be readable and yet not on disk: it must not be published or settled as it is.
-        tillstream_index::rewrite_journals(&self.dir).map_err(|error| self.storage_error(&error))?;
-        let opened = Arc::new(Opened::open(&self.dir, self.horizon)?);
+        tillstream_index::rewrite_journals(&self.dir, &self.gate).map_err(|error| self.storage_error(&error))?;
+        let opened = Arc::new(Opened::open(&self.dir, self.horizon, self.gate.clone())?);
         *self.opened.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&opened));
         Ok(opened)
     }
@@ -157,18 +159,18 @@ impl Forget {
 }
 
 impl Opened {
-    fn open(dir: &Path, horizon: Duration) -> Result<Self, StateError> {
+    fn open(dir: &Path, horizon: Duration, gate: WriteGate) -> Result<Self, StateError> {
         let storage =
             |error: &dyn std::fmt::Display| StateError::Storage { path: dir.to_owned(), reason: error.to_string() };
-        tillstream_index::make_directory(dir).map_err(|error| storage(&error))?;
+        gate.check().and_then(|()| tillstream_index::make_directory(dir)).map_err(|error| storage(&error))?;
         let database = Database::builder(dir).worker_threads(1).open().map_err(|error| match error {
             fjall::Error::Locked => StateError::Locked(dir.to_owned()),
             error => storage(&error),
         })?;
         let keyspace = |name| database.keyspace(name, small_keyspace).map_err(|error| storage(&error));
         let (final_until, pending, journal) = (keyspace("final_until")?, keyspace("pending")?, keyspace("journal")?);
-        let index = IdIndex::open(&database, "ids", horizon, unix_now()).map_err(|error| storage(&error))?;
-        Ok(Self { database, index, final_until, pending, journal })
+        let index = IdIndex::open(&database, "ids", horizon, unix_now(), &gate).map_err(|error| storage(&error))?;
+        Ok(Self { database, gate, index, final_until, pending, journal })
     }
 
     fn indexed(&self, id: TransactionId) -> Result<Option<Indexed>, IndexError> {

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use chrono::DateTime;
 use tillstream_domain::{StoreId, Topics, rfc3339};
 use tillstream_messages::{
-    AcknowledgeDeliveries, DeliveryTag, FlowBound, HealthBoard, InboundMessage, MessagesDelivered, PublishAggregate,
-    PublishMessage, RebindFlow,
+    AcknowledgeDeliveries, DeliveryTag, EnvironmentFaults, FlowBound, HealthBoard, InboundMessage, MessagesDelivered,
+    PublishAggregate, PublishMessage, RebindFlow,
 };
 use tillstream_supervision::{Fault, Place, Port, Strategy, Supervisor, SupervisorSpec};
 use tillstream_window::{
@@ -104,6 +104,7 @@ fn spawn(root: &Supervisor, folder: &std::path::Path, heard: Sender<Published>) 
         dedup: DedupSettings::default(),
         topics: Topics::default(),
         data_dir: folder.to_owned(),
+        windows: SupervisorSpec::new("windows", Strategy::OneForOne),
     };
     let ports = AggregationPorts {
         aggregates: Port::from_fn(move |order: PublishAggregate| {
@@ -116,6 +117,7 @@ fn spawn(root: &Supervisor, folder: &std::path::Path, heard: Sender<Published>) 
         acknowledge: Port::from_fn(|_: AcknowledgeDeliveries| ()),
         rebind: Port::from_fn(|_: RebindFlow| ()),
         health: HealthBoard::default(),
+        faults: EnvironmentFaults::default(),
     };
     spawn_aggregation(root, &places, settings, ports).expect("the room starts")
 }

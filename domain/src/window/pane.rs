@@ -37,6 +37,9 @@ pub struct FoldedSale {
 pub struct FinalWindow {
     /// Tells this decision from another one about the same window, made by whoever held the store before.
     pub decision: u64,
+    /// What had been decided of the store before: windows that end until then. Stored before those are, this decision
+    /// would take their place.
+    pub follows: Option<DateTime<Utc>>,
     /// The event, as it will be published.
     pub event: AggregatedEvent,
     /// Everything that it counts.

@@ -247,7 +247,8 @@ impl StoreWindows {
     fn decide(&mut self, start_ms: i64, window: OpenWindow) -> Arc<FinalWindow> {
         let event = window.event(self.store, start_ms, &self.rules, true);
         let (sales, older_tags) = (window.sales, window.older_tags);
-        let decision = Arc::new(FinalWindow { decision: self.next_decision, event, sales, older_tags });
+        let follows = self.final_until_ms.map(time_of);
+        let decision = Arc::new(FinalWindow { decision: self.next_decision, follows, event, sales, older_tags });
         self.next_decision += 1;
         self.final_until_ms = self.final_until_ms.max(Some(self.rules.end_of(start_ms)));
         self.closing.insert(start_ms, Closing { decision: Arc::clone(&decision), newer_tags: Vec::new() });

@@ -2,6 +2,9 @@
 //! Asserts nothing of its own beyond "it runs".
 
 mod app;
+mod disk;
+mod drill;
+mod faults;
 mod output;
 mod sale;
 mod setup;
@@ -10,6 +13,9 @@ mod wait;
 mod windows;
 
 pub use app::TestApp;
+pub use disk::SmallDisk;
+pub use drill::{Drill, count_from};
+pub use faults::assert_nothing_lost;
 pub use sale::{Sale, cents_of};
 pub use setup::Setup;
 pub use till::Answer;

@@ -90,6 +90,7 @@ impl TestApp {
             let ledger: Ledger = serde_json::from_str(&answer.text).unwrap();
             let seen = ledger.stores.iter().map(|store| store.accepted.count - store.rejected.count).sum::<u64>();
             let even = ledger.stores.iter().all(|store| store.imbalance.count == 0 && store.imbalance.cents == 0);
+            assert_eq!(ledger.poison, 0, "what no till sends was published as a sale: {}", answer.text);
             if even && ledger.balanced && seen == sales {
                 Ok(())
             } else {
@@ -112,6 +113,7 @@ impl TestApp {
 struct Ledger {
     stores: Vec<StoreLedger>,
     balanced: bool,
+    poison: u64,
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,8 +1,17 @@
+use std::sync::OnceLock;
+
 use super::*;
 use crate::testing::{Reaction, TestServer, credentials_for_test};
 
+const WITHIN: Duration = Duration::from_secs(60);
+
 async fn post_for_test(server: &TestServer) -> Result<Posted, Unanswered> {
-    server.client(Some(Duration::from_secs(20))).post_until_known(Bytes::from_static(b"{\"id\":1}")).await
+    post_with_for_test(&server.client(Some(Duration::from_secs(20)))).await
+}
+
+async fn post_with_for_test(client: &PosClient) -> Result<Posted, Unanswered> {
+    let posting = client.post_until_known(Bytes::from_static(b"{\"id\":1}"));
+    tokio::time::timeout(WITHIN, posting).await.expect("stuck: the client neither has an answer nor gives up")
 }
 
 #[tokio::test]
@@ -42,10 +51,43 @@ async fn a_refusal_is_never_retried() {
 async fn beyond_the_deadline_the_fate_of_a_sale_is_said_to_be_unknown() {
     let server = TestServer::start(|_, _: &str| Reaction::Status(503)).await;
 
-    let unanswered = server.client(Some(Duration::from_millis(40))).post_until_known(Bytes::from_static(b"{}")).await;
+    let unanswered = post_with_for_test(&server.client(Some(Duration::from_millis(40)))).await;
 
     let error = unanswered.expect_err("never taken");
     assert!(error.attempts > 0 && error.last.contains("503"), "{error}");
+}
+
+#[tokio::test]
+async fn a_changed_password_is_used_from_the_next_attempt_on_also_for_a_sale_that_is_being_retried() {
+    let client: Arc<OnceLock<PosClient>> = Arc::default();
+    let changed = Credentials { password: "changed".into(), ..credentials_for_test() };
+    let (till, fresh) = (client.clone(), changed.clone());
+    let server = TestServer::start(move |number, _: &str| {
+        if number == 1 {
+            till.get().expect("it posts").set_credentials(&fresh).expect("they fit into a header");
+        }
+        Reaction::Status(if number < 2 { 503 } else { 200 })
+    })
+    .await;
+
+    let posted = post_with_for_test(client.get_or_init(|| server.client(Some(Duration::from_secs(20))))).await;
+
+    assert_eq!(posted.expect("answered").attempts, 3);
+    let (before, after) = (basic(&credentials_for_test()).expect("valid"), basic(&changed).expect("valid"));
+    assert_eq!(server.authorizations(), [&before, &before, &after].map(|value| value.to_str().expect("text")));
+}
+
+#[tokio::test]
+async fn a_service_that_names_a_shorter_pause_does_not_wait_for_the_doubled_one() {
+    const BUSY: usize = 16;
+    let server = TestServer::start(|number, _: &str| Reaction::Status(if number < BUSY { 503 } else { 200 })).await;
+    let mut client = server.client(Some(Duration::from_secs(20)));
+    // Doubled until the last attempt, even half of each pause would be far beyond the deadline.
+    (client.rules.first_pause, client.rules.longest_pause) = (Duration::from_millis(5), Duration::from_secs(3_600));
+
+    let posted = post_with_for_test(&client).await;
+
+    assert_eq!(posted.expect("answered").attempts, BUSY as u32 + 1);
 }
 
 #[test]

@@ -1,7 +1,10 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use tillstream_domain::{Money, Rules, StoreId};
+use tillstream_messages::{SecretEntry, SecretTree};
 use tillstream_supervision::{Fault, Strategy, SupervisorSpec};
 
 use super::*;
@@ -15,7 +18,7 @@ const WITHIN: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 struct Truth {
     accepted: BTreeMap<Uuid, (StoreId, Money, bool)>,
-    refused: u64,
+    refused: BTreeSet<String>,
 }
 
 impl Truth {
@@ -45,26 +48,33 @@ fn settings_for_test() -> PosSettings {
     PosSettings { rate: 400, seed: Some(1), shares, concurrency: 16, ..PosSettings::default() }
 }
 
-/// Every fifth sale is taken and the answer is cut, every seventh is refused with 503, one in eleven is bad.
+/// Every fifth request is taken and its answer cut, every seventh is refused with 503, every eleventh is taken and never
+/// answered, so that some are always under way; what one cashier sells is bad.
 fn unreliable_for_test(truth: Arc<Mutex<Truth>>) -> impl Fn(usize, &str) -> Reaction + Send + Sync {
     move |number, body| {
         let mut truth = truth.lock().expect("not poisoned");
         if body.contains("CASHIER_3") {
-            truth.refused += 1;
+            truth.refused.insert(body.to_owned());
             return Reaction::Status(422);
         }
         if number % 7 == 6 {
             return Reaction::Status(503);
         }
         truth.accept(body);
-        if number % 5 == 4 { Reaction::Cut } else { Reaction::Status(200) }
+        match number {
+            _ if number % 11 == 10 => Reaction::Silence,
+            _ if number % 5 == 4 => Reaction::Cut,
+            _ => Reaction::Status(200),
+        }
     }
 }
 
 async fn account_after_for_test(settings: &PosSettings, server: &TestServer, kills: usize) -> GeneratorAccount {
     let place = Place::here();
     let root = Supervisor::root(SupervisorSpec::new("root", Strategy::OneForOne), &place);
-    let ports = spawn_generator(&root, &place, settings, server.client(None), Notebook::default()).expect("spawned");
+    let rate = Rate::new(settings.rate);
+    let ports =
+        spawn_generator(&root, &place, settings, rate, server.client(None), Notebook::default()).expect("spawned");
     for _ in 0..kills {
         tokio::time::sleep(Duration::from_millis(150)).await;
         root.inject("root.generator", Fault::Panic).expect("injected");
@@ -90,9 +100,9 @@ async fn the_account_is_exact_though_the_service_is_unreliable_and_the_generator
             assert!(truth.accepted.len() > 20, "{account:?}");
             assert_eq!(account.stores, truth.account());
             assert_eq!(account.outstanding, 0);
-            let refused: u64 = account.refused.values().sum();
-            assert_eq!(account.rung_up, truth.accepted.len() as u64 + refused);
-            assert!(account.retries > 0 && account.refused.keys().eq([&422]));
+            assert_eq!(account.refused, BTreeMap::from([(422, truth.refused.len() as u64)]));
+            assert_eq!(account.rung_up, (truth.accepted.len() + truth.refused.len()) as u64);
+            assert!(account.retries > 0, "{account:?}");
         })
         .await;
 }
@@ -113,6 +123,68 @@ async fn repetitions_are_sent_byte_for_byte_and_counted_apart() {
             assert_eq!(bodies.len() as u64, account.rung_up);
             assert!(account.repetitions > 0);
             assert_eq!(sent, account.rung_up + account.repetitions);
+        })
+        .await;
+}
+
+/// Waits until the account says so; the deadline names what is missing.
+async fn until_for_test(what: &str, ports: &GeneratorPorts, holds: impl Fn(&GeneratorAccount) -> bool) {
+    let waited = tokio::time::timeout(WITHIN, async {
+        while !ports.observe.ask(Observe, WITHIN).await.is_ok_and(|account| holds(&account)) {
+            tokio::time::sleep(TICK).await;
+        }
+    });
+    assert!(waited.await.is_ok(), "stuck: the generator does not {what}");
+}
+
+#[tokio::test]
+async fn a_rate_set_from_outside_holds_through_a_restart_and_what_was_rung_up_is_settled() {
+    tokio::task::LocalSet::new()
+        .run_until(async {
+            let server = TestServer::start(|_, _: &str| Reaction::Status(200)).await;
+            let (place, settings, rate) = (Place::here(), settings_for_test(), Rate::new(400));
+            let root = Supervisor::root(SupervisorSpec::new("root", Strategy::OneForOne), &place);
+            let (client, notebook) = (server.client(None), Notebook::default());
+            let ports = spawn_generator(&root, &place, &settings, rate.clone(), client, notebook).expect("spawned");
+            until_for_test("ring up", &ports, |account| account.rung_up > 10).await;
+
+            rate.set(0);
+            until_for_test("settle what it rang up", &ports, |account| account.outstanding == 0).await;
+            drop(root.inject("root.generator", Fault::Panic).expect("injected"));
+            until_for_test("come back", &ports, |_| root.tree().children[0].generation == 2).await;
+            let paused = ports.observe.ask(Observe, WITHIN).await.expect("observed").rung_up;
+            tokio::time::sleep(TICK * 10).await;
+            assert_eq!(ports.observe.ask(Observe, WITHIN).await.expect("observed").rung_up, paused);
+
+            rate.set(400);
+            until_for_test("ring up again", &ports, |account| account.rung_up > paused + 10).await;
+            root.shutdown().await;
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn tills_use_the_password_that_the_secrets_have_changed_to() {
+    tokio::task::LocalSet::new()
+        .run_until(async {
+            let server = TestServer::start(|_, _: &str| Reaction::Status(200)).await;
+            let (place, settings) = (Place::here(), settings_for_test());
+            let root = Supervisor::root(SupervisorSpec::new("root", Strategy::OneForOne), &place);
+            let (client, notebook) = (server.client(None), Notebook::default());
+            let ports = spawn_generator(&root, &place, &settings, Rate::new(400), client, notebook).expect("spawned");
+            until_for_test("ring up", &ports, |account| account.rung_up > 10).await;
+
+            let keys =
+                [("username", "till"), ("password", "changed")].map(|(key, value)| (key.to_owned(), value.into()));
+            let entry = SecretEntry::new(2, Utc::now(), keys.into());
+            let tree = SecretTree { entries: [(SECRET.to_owned(), entry)].into() };
+            let changed = SecretsChanged { tree: tree.into(), changed: vec![SECRET.to_owned()] };
+            ports.secrets.ask(changed, WITHIN).await.expect("told");
+
+            let expected = format!("Basic {}", STANDARD.encode("till:changed"));
+            let uses = |_: &GeneratorAccount| server.authorizations().last() == Some(&expected);
+            until_for_test("use the changed password", &ports, uses).await;
+            root.shutdown().await;
         })
         .await;
 }

@@ -34,7 +34,7 @@ impl LedgerBook {
         }
         let mut stores = Vec::with_capacity(self.stores.len());
         for (store, side) in &mut self.stores {
-            let theirs = figures.stores.get(store).copied().unwrap_or_else(StoreFigures::default);
+            let theirs = figures.stores.get(store).cloned().unwrap_or_else(StoreFigures::default);
             let settled = side.settle(theirs.final_until, window_micros);
             self.settled.extend(settled.into_iter().map(|start| (*store, start)));
             let line = side.line(*store, &theirs).map_err(|error| QueryError::Storage(error.to_string()))?;
@@ -73,8 +73,8 @@ impl Book for LedgerBook {
         Ok(Written { change, rejects })
     }
 
-    fn housekeeping(store: &LedgerStore, job: &Job<Self>) -> Result<(), StoreError> {
-        store.housekeeping(job.now)
+    fn housekeeping(store: &LedgerStore, _job: &Job<Self>) -> Result<(), StoreError> {
+        store.housekeeping()
     }
 
     fn errand(&mut self) -> Vec<WindowKey> {

@@ -83,7 +83,7 @@ impl<'a> Pass<'a> {
 
     /// Writes everything in one synced commit.
     pub(crate) fn commit(self) -> Result<(LedgerChange, Vec<Reject>), StoreError> {
-        let mut batch = storage::synced_batch(&self.store.db);
+        let mut batch = self.store.db.batch();
         for (id, meaning) in &self.ids {
             self.store.sales.put(&mut batch, *id, &meaning.encode());
         }
@@ -99,7 +99,7 @@ impl<'a> Pass<'a> {
             }
         }
         self.store.put_poison(&mut batch, self.poison);
-        batch.commit()?;
+        storage::commit(batch, &self.store.gate)?;
         windows.retain(|(_, counted)| *counted != Counted::default());
         let change = LedgerChange { totals: self.totals.into_iter().collect(), windows, poison: self.poison };
         Ok((change, self.rejects))

@@ -75,7 +75,7 @@ impl StoreSide {
         let settled = self.total.minus(open);
         let ledger = Ledger {
             accepted: settled.accepted,
-            in_windows: figures.in_windows,
+            in_windows: figures.in_windows(),
             late: figures.late,
             rejected: settled.rejected,
             open: open.accepted,

@@ -5,7 +5,7 @@ use ahash::AHashMap;
 use chrono::{DateTime, Utc};
 use fjall::{Database, Keyspace, OwnedWriteBatch};
 use tillstream_domain::StoreId;
-use tillstream_index::IdIndex;
+use tillstream_index::{IdIndex, WriteGate};
 
 use super::side::{Counted, StoreSide};
 use crate::error::StoreError;
@@ -23,6 +23,8 @@ pub(crate) type WindowKey = (StoreId, i64);
 #[derive(Clone)]
 pub(crate) struct LedgerStore {
     pub(crate) db: Database,
+    /// Asked before every write.
+    pub(crate) gate: WriteGate,
     /// Store to what was ever counted.
     pub(crate) totals: Keyspace,
     /// Store and window to what was counted in it, while it is open.
@@ -36,13 +38,15 @@ pub(crate) struct LedgerStore {
 impl LedgerStore {
     /// Opens or makes the database.
     pub(crate) fn open(plan: &ReportingPlan, now: DateTime<Utc>) -> Result<Self, StoreError> {
-        let db = storage::open(&plan.directory.join(DIRECTORY))?;
+        let gate = plan.gate();
+        let db = storage::open(&plan.directory.join(DIRECTORY), &gate)?;
         Ok(Self {
             totals: storage::keyspace(&db, "totals")?,
             open: storage::keyspace(&db, "open")?,
             meta: storage::keyspace(&db, "meta")?,
-            sales: IdIndex::open(&db, "sales", plan.horizon, unix(now))?,
+            sales: IdIndex::open(&db, "sales", plan.horizon, unix(now), &gate)?,
             db,
+            gate,
         })
     }
 
@@ -86,8 +90,8 @@ impl LedgerStore {
     }
 
     /// Forgets ids beyond the horizon.
-    pub(crate) fn housekeeping(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
-        Ok(self.sales.rotate(unix(now))?)
+    pub(crate) fn housekeeping(&self) -> Result<(), StoreError> {
+        Ok(self.sales.rotate()?)
     }
 }
 

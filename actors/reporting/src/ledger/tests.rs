@@ -51,7 +51,7 @@ fn figures_for_test(sales: &[TestSale], late: &[TestSale]) -> Figures {
     let mut stores: BTreeMap<u32, StoreFigures> = BTreeMap::new();
     for (sale, is_late) in sales.iter().map(|sale| (sale, false)).chain(late.iter().map(|sale| (sale, true))) {
         let figures = stores.entry(sale.store).or_default();
-        let tally = if is_late { &mut figures.late } else { &mut figures.in_windows };
+        let tally = if is_late { &mut figures.late } else { &mut figures.in_finals };
         *tally = tally.plus(Tally::new(1, Money::from_cents(sale.cents))).expect("small");
         let end = window_for_test(sale.second).timestamp_micros() + WINDOW;
         figures.final_until = figures.final_until.max(end);

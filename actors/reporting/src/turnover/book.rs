@@ -39,7 +39,7 @@ impl TurnoverBook {
 
     fn show(&self, max_labels: usize) {
         let mut turnover: Vec<_> =
-            self.figures.stores.iter().map(|(store, figures)| (*store, figures.in_windows.amount.cents())).collect();
+            self.figures.stores.iter().map(|(store, figures)| (*store, figures.in_finals.amount.cents())).collect();
         // By number, so that the same stores get labels after a restart.
         turnover.sort_unstable();
         metrics::show_turnover(turnover.into_iter(), max_labels);

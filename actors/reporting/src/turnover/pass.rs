@@ -80,7 +80,7 @@ impl<'a> Pass<'a> {
 
     /// Writes everything in one synced commit.
     pub(crate) fn commit(self) -> Result<(TurnoverChange, Vec<Reject>), StoreError> {
-        let mut batch = storage::synced_batch(&self.store.db);
+        let mut batch = self.store.db.batch();
         for key in &self.changed {
             batch.insert(&self.store.rows, key.bytes(), self.rows[key].encode());
             batch.insert(&self.store.by_store, key.by_store(), []);
@@ -96,7 +96,7 @@ impl<'a> Pass<'a> {
             batch.insert(&self.store.figures, store.number().to_be_bytes(), figures.encode());
         }
         self.store.put_poison(&mut batch, self.poison);
-        batch.commit()?;
+        storage::commit(batch, &self.store.gate)?;
         Ok((TurnoverChange { figures: self.figures.into_iter().collect(), poison: self.poison }, self.rejects))
     }
 

@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use fjall::{Database, Keyspace};
 use tillstream_domain::StoreId;
-use tillstream_index::IdIndex;
+use tillstream_index::{IdIndex, WriteGate};
 
 use super::figures::{Figures, StoreFigures};
 use super::keys::RowKey;
@@ -25,6 +25,8 @@ const POISON: &[u8] = b"poison";
 #[derive(Clone)]
 pub(crate) struct TurnoverStore {
     pub(crate) db: Database,
+    /// Asked before every write.
+    pub(crate) gate: WriteGate,
     /// Window and store to row: the order of the answers.
     pub(crate) rows: Keyspace,
     /// Store and window to nothing: the order of one store's answers.
@@ -44,7 +46,8 @@ pub(crate) struct TurnoverStore {
 impl TurnoverStore {
     /// Opens or makes the database.
     pub(crate) fn open(plan: &ReportingPlan, now: DateTime<Utc>) -> Result<Self, StoreError> {
-        let db = storage::open(&plan.directory.join(DIRECTORY))?;
+        let gate = plan.gate();
+        let db = storage::open(&plan.directory.join(DIRECTORY), &gate)?;
         Ok(Self {
             rows: storage::keyspace(&db, "rows")?,
             by_store: storage::keyspace(&db, "by_store")?,
@@ -52,8 +55,9 @@ impl TurnoverStore {
             figures: storage::keyspace(&db, "figures")?,
             expiry: storage::keyspace(&db, "expiry")?,
             meta: storage::keyspace(&db, "meta")?,
-            seen: IdIndex::open(&db, "seen", plan.horizon, unix(now))?,
+            seen: IdIndex::open(&db, "seen", plan.horizon, unix(now), &gate)?,
             db,
+            gate,
         })
     }
 
@@ -95,9 +99,9 @@ impl TurnoverStore {
 
     /// Deletes rows that last changed before the retention, oldest first and a bounded number, and forgets old ids.
     pub(crate) fn housekeeping(&self, now: DateTime<Utc>, retention_days: u32) -> Result<usize, StoreError> {
-        self.seen.rotate(unix(now))?;
+        self.seen.rotate()?;
         let Some(first_kept) = day_of(now).checked_sub(retention_days) else { return Ok(0) };
-        let mut batch = storage::synced_batch(&self.db);
+        let mut batch = self.db.batch();
         let mut deleted = 0;
         for entry in self.expiry.range(..first_kept.to_be_bytes()).take(SWEEP) {
             let note = entry.key()?;
@@ -109,7 +113,7 @@ impl TurnoverStore {
                 deleted += 1;
             }
         }
-        batch.commit()?;
+        storage::commit(batch, &self.gate)?;
         Ok(deleted)
     }
 

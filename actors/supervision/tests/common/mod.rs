@@ -1,16 +1,19 @@
 //! Actors and helpers of the integration tests; each test file uses some of them.
 #![allow(dead_code)]
 
+pub mod threads;
+
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, Handler, Message};
 use tillstream_supervision::{
-    ActorSpec, AskError, Backoff, Handle, Intensity, Place, Strategy, SupervisedContext, Supervisor, SupervisorSpec,
-    supervised,
+    ActorSpec, AskError, Backoff, Handle, Intensity, Node, Place, Strategy, SupervisedContext, Supervisor,
+    SupervisorSpec, supervised,
 };
 use tokio::task::LocalSet;
+use tokio::time::Instant;
 
 pub const SOON: Duration = Duration::from_secs(5);
 
@@ -140,4 +143,30 @@ pub async fn ping(handle: &Handle<Counter>) -> Result<u64, AskError> {
 /// Lets everything that is ready run.
 pub async fn settle() {
     tokio::time::sleep(Duration::from_millis(1)).await;
+}
+
+/// Waits until every node of the tree runs. The failure names who does not.
+pub async fn settled(root: &Supervisor) {
+    let deadline = Instant::now() + Duration::from_secs(600);
+    loop {
+        let tree = root.tree();
+        let Some(stuck) = not_running(&tree) else { return };
+        assert!(Instant::now() < deadline, "`{}` is still {}", stuck.path, stuck.state);
+        settle().await;
+    }
+}
+
+fn not_running(node: &Node) -> Option<&Node> {
+    if node.state != "running" {
+        return node.children.iter().find_map(not_running).or(Some(node));
+    }
+    node.children.iter().find_map(not_running)
+}
+
+/// Waits for something that must end; the failure shows who is stuck.
+pub async fn ends<T>(root: &Supervisor, long: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(Duration::from_secs(3_600), long).await {
+        Ok(done) => done,
+        Err(_) => panic!("stuck: {:#?}", root.tree()),
+    }
 }

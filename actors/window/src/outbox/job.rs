@@ -42,6 +42,7 @@ impl Job {
     /// What the router and the windows hear.
     pub(super) fn stored(&self, outcome: &Outcome) -> Vec<Stored> {
         match (&self.entry, outcome) {
+            (Entry::Final(_), Outcome::Premature) => Vec::new(),
             (Entry::Final(window), Outcome::Overtaken) => vec![Stored::Overtaken(Arc::clone(window))],
             (Entry::Final(window), _) => vec![Stored::Window(Arc::clone(window))],
             (Entry::Late(..), Outcome::Premature) => Vec::new(),

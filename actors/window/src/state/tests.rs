@@ -16,18 +16,24 @@ fn id(number: u128) -> TransactionId {
 }
 
 fn open_for_test(dir: &Path) -> StateStore {
-    let state = StateStore::open(dir, Duration::from_secs(86_400)).unwrap();
+    let state = StateStore::open(dir, Duration::from_secs(86_400), WriteGate::default()).unwrap();
     state.take_over(1).unwrap();
     state
 }
 
+/// Of the first window.
 fn final_for_test(decision: u64, ids: &[u128]) -> Entry {
-    let window_start = DateTime::UNIX_EPOCH;
+    later_final_for_test(0, None, decision, ids)
+}
+
+fn later_final_for_test(window: i64, follows: Option<i64>, decision: u64, ids: &[u128]) -> Entry {
+    let window_start = DateTime::UNIX_EPOCH + TimeDelta::seconds(window * 10);
     let count = ids.len() as u64;
     let tag = SaleTag { epoch: 1, number: 1 };
     let amount = Money::from_cents(100);
     Entry::Final(Arc::new(FinalWindow {
         decision,
+        follows: follows.map(|before| DateTime::UNIX_EPOCH + TimeDelta::seconds(before * 10 + 10)),
         event: AggregatedEvent {
             total_amount: Money::from_cents(100 * ids.len() as i64),
             event_id: AggregatedEvent::id_of(store(), window_start, count, true),
@@ -74,7 +80,7 @@ fn a_decision_survives_a_restart_with_its_ids_its_watermark_and_its_event_byte_f
     let [Outcome::Publish(key, PendingEvent::Aggregate(event)), Outcome::Publish(..)] = &written[..] else {
         panic!("{written:?}")
     };
-    let state = StateStore::open(dir.path(), Duration::from_secs(86_400)).unwrap();
+    let state = StateStore::open(dir.path(), Duration::from_secs(86_400), WriteGate::default()).unwrap();
     let pending = state.take_over(1).unwrap();
     assert_eq!(pending.len(), 2);
     let (_, PendingEvent::Aggregate(again)) = pending.iter().find(|(found, _)| found == key).unwrap() else { panic!() };
@@ -92,6 +98,20 @@ fn a_final_window_is_never_decided_twice_not_even_in_one_batch() {
     assert!(matches!(&written[..], [Outcome::Publish(..), Outcome::Overtaken]));
     assert!(matches!(&write(&state, &[final_for_test(3, &[2])])[..], [Outcome::Overtaken]));
     assert!(state.indexed(&state.opened().unwrap(), id(2)).unwrap().is_none());
+}
+
+#[test]
+fn a_window_is_not_final_while_the_one_before_it_is_not_stored() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = open_for_test(dir.path());
+    let (second, third) = (later_final_for_test(1, Some(0), 2, &[2]), later_final_for_test(4, Some(1), 3, &[3]));
+
+    let lost = write(&state, &[second.clone(), third.clone()]);
+    assert!(matches!(&lost[..], [Outcome::Premature, Outcome::Premature]), "{lost:?}");
+    assert!(state.indexed(&state.opened().unwrap(), id(2)).unwrap().is_none());
+
+    let told_again = write(&state, &[final_for_test(1, &[1]), second, third]);
+    assert!(told_again.iter().all(|outcome| matches!(outcome, Outcome::Publish(..))), "{told_again:?}");
 }
 
 #[test]
@@ -151,7 +171,7 @@ fn an_outbox_that_was_replaced_cannot_write_any_more() {
 fn a_second_process_on_the_same_state_is_refused_with_advice() {
     let dir = tempfile::tempdir().unwrap();
     let _first = open_for_test(dir.path());
-    let second = StateStore::open(dir.path(), Duration::from_secs(86_400)).err().unwrap();
+    let second = StateStore::open(dir.path(), Duration::from_secs(86_400), WriteGate::default()).err().unwrap();
     assert!(matches!(second, StateError::Locked(_)));
     assert!(second.to_string().contains("used by another process"));
 }

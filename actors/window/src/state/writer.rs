@@ -37,7 +37,7 @@ pub(crate) enum Outcome {
     Known(PendingKey),
     /// Another decision of the window is stored.
     Overtaken,
-    /// A late sale of a window that is not stored as final: its decision was lost and is told again before this one.
+    /// It builds on a decision that is not stored: that one was lost, and whoever made it tells both again, in order.
     Premature,
     /// Nothing to publish.
     Done,
@@ -69,7 +69,10 @@ impl Opened {
         for number in &forget.journal {
             batch.remove(&self.journal, number.to_be_bytes());
         }
-        batch.durability(must_last.then_some(PersistMode::SyncData)).commit()?;
+        if !batch.is_empty() {
+            self.gate.check().map_err(fjall::Error::from)?;
+            batch.durability(must_last.then_some(PersistMode::SyncData)).commit()?;
+        }
         Ok(outcomes)
     }
 
@@ -77,7 +80,7 @@ impl Opened {
         match entry {
             Entry::Final(window) => self.add_final(batch, fresh, window),
             Entry::Late(held, message) => self.add_late(batch, fresh, held, message),
-            Entry::Rejected(rejected, message) => Ok(self.add_rejected(batch, rejected, message)),
+            Entry::Rejected(rejected, message) => self.add_rejected(batch, rejected, message),
             Entry::Settle => Ok(Outcome::Done),
             Entry::Journal(sales) => Ok(self.add_journal(batch, sales)),
         }
@@ -90,8 +93,13 @@ impl Opened {
         window: &FinalWindow,
     ) -> Result<Outcome, IndexError> {
         let (store, end) = (window.event.store_id, window.event.window_end);
-        if self.is_final(fresh, store, end)? {
+        let until = self.decided_until(fresh, store)?;
+        if until.is_some_and(|until| end <= until) {
             return Ok(Outcome::Overtaken);
+        }
+        // A final window proves those before it final: without this, their sales would all be late.
+        if window.follows > until {
+            return Ok(Outcome::Premature);
         }
         let ids = window.sales.iter().map(|sale| (sale.id, codec::indexed_bytes(store, sale.amount)));
         fresh.indexed.extend(ids);
@@ -118,7 +126,7 @@ impl Opened {
         message: &PublishMessage,
     ) -> Result<Outcome, IndexError> {
         let sale = &held.late.sale;
-        if !self.is_final(fresh, sale.store, held.late.window_end)? {
+        if self.decided_until(fresh, sale.store)?.is_none_or(|until| held.late.window_end > until) {
             return Ok(Outcome::Premature);
         }
         let key = PendingKey::of_late(sale.id);
@@ -129,14 +137,22 @@ impl Opened {
         Ok(self.add_pending(batch, key, PendingEvent::Message(message.clone())))
     }
 
-    /// The id is not indexed: where it conflicts, it belongs to the sale that was counted.
+    /// The id is not indexed: where it conflicts, it belongs to the sale that was counted. A repetition of that very sale
+    /// is no conflict, though the router may take it for one while another sale claims the id of a sale long decided.
     fn add_rejected(
         &self,
         batch: &mut OwnedWriteBatch,
         rejected: &RejectedMessage,
         message: &PublishMessage,
-    ) -> Outcome {
-        self.add_pending(batch, PendingKey::of_rejected(rejected), PendingEvent::Message(message.clone()))
+    ) -> Result<Outcome, IndexError> {
+        let decided = self.indexed(TransactionId::new(rejected.message_id))?;
+        if decided
+            .is_some_and(|counted| rejected.store == Some(counted.store) && rejected.amount == Some(counted.amount))
+        {
+            return Ok(Outcome::Done);
+        }
+        let event = PendingEvent::Message(message.clone());
+        Ok(self.add_pending(batch, PendingKey::of_rejected(rejected), event))
     }
 
     fn add_journal(&self, batch: &mut OwnedWriteBatch, sales: &[(u64, Sale)]) -> Outcome {
@@ -151,12 +167,11 @@ impl Opened {
         Outcome::Publish(key, event)
     }
 
-    fn is_final(&self, fresh: &Fresh, store: StoreId, end: DateTime<Utc>) -> Result<bool, IndexError> {
-        let until = match fresh.final_until.get(&store) {
-            Some(until) => Some(*until),
-            None => self.final_until(store)?,
-        };
-        Ok(until.is_some_and(|until| end <= until))
+    fn decided_until(&self, fresh: &Fresh, store: StoreId) -> Result<Option<DateTime<Utc>>, IndexError> {
+        match fresh.final_until.get(&store) {
+            Some(until) => Ok(Some(*until)),
+            None => self.final_until(store),
+        }
     }
 
     /// Decided, not known to be published: to be published again, byte for byte.

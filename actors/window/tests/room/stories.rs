@@ -1,28 +1,26 @@
 //! What users of the original suffered, one test each.
 
 use bytes::Bytes;
-use tillstream_domain::StoreId;
+use tillstream_messages::Tampering;
 use tillstream_supervision::Fault;
 
-use crate::world::{World, run, sale_at};
+use crate::deadline::run;
+use crate::sales::{sale_at, store};
+use crate::world::World;
 
 const UNLIMITED: usize = 1_000_000;
-
-fn store(number: u32) -> StoreId {
-    StoreId::from_number(number).unwrap()
-}
 
 #[test]
 fn a_message_that_is_no_sale_does_not_stop_the_turnover_of_the_others() {
     run(async {
         let mut world = World::start(UNLIMITED).await;
         for poison in ["", "null", "{", r#"{"timestamp":"yesterday"}"#, "\u{0}\u{ff}"] {
-            world.broker().queue.push_back((Bytes::from(poison), false));
+            world.put_document(Bytes::from(poison));
         }
         world.put(world.sale(1, 1, 0, 100));
         world.settle().await;
         world.assert_everything_is_counted_once("poison");
-        assert_eq!(world.broker().rejected, 5);
+        assert_eq!(world.broker().rejected.len(), 5);
     });
 }
 
@@ -130,7 +128,7 @@ fn the_same_id_with_another_store_or_amount_is_rejected_and_never_counted() {
         world.put(world.sale(1, 2, 0, 100));
         world.settle().await;
         world.assert_everything_is_counted_once("conflicts");
-        assert_eq!(world.broker().rejected, 3);
+        assert_eq!(world.broker().published.rejected.len(), 3);
     });
 }
 
@@ -145,7 +143,20 @@ fn a_repetition_of_a_counted_sale_is_no_conflict_because_somebody_else_used_its_
         world.put(world.sale(1, 1, 0, 100));
         world.settle().await;
         world.assert_everything_is_counted_once("a repetition after a conflict");
-        assert_eq!(world.broker().rejected, 1);
+        assert_eq!(world.broker().published.rejected.len(), 1);
+    });
+}
+
+#[test]
+fn a_repetition_of_a_counted_sale_is_no_conflict_even_while_somebody_else_claims_its_id() {
+    run(async {
+        let mut world = World::start(UNLIMITED).await;
+        world.put(world.sale(1, 1, 0, 100));
+        world.settle().await;
+        world.put(world.sale(1, 2, 0, 200));
+        world.put(world.sale(1, 1, 0, 100));
+        world.settle().await;
+        world.assert_everything_is_counted_once("a repetition together with a conflict");
     });
 }
 
@@ -165,6 +176,45 @@ fn nothing_stays_in_the_journal_when_all_is_counted_whenever_the_intake_was_kill
             assert_eq!(world.journalled_after_the_end().await, 0, "killed after {polls} polls");
         }
     });
+}
+
+#[test]
+fn nothing_stays_in_the_journal_when_all_is_counted_whenever_the_outbox_was_killed() {
+    run(async {
+        // Journalled sales are forgotten within a second of their window's final event, and in that second the outbox dies.
+        for offset in 0..4 {
+            let mut world = World::start(40).await;
+            world.steps(1 + offset).await;
+            for number in 0..40 {
+                world.put(world.sale(number, 1, 0, 100));
+            }
+            while !world.broker().rows.values().any(|row| row.is_final) {
+                world.step(true).await;
+            }
+            world.step_with_fault("outbox", Fault::Stop, 0).await;
+            world.settle().await;
+            world.assert_everything_is_counted_once("outbox killed while it forgets");
+            assert_eq!(world.journalled_after_the_end().await, 0, "killed {offset} steps later");
+        }
+    });
+}
+
+#[test]
+fn the_books_see_a_sale_that_is_lost_doubled_or_mispriced() {
+    for tampering in [Tampering::Lose, Tampering::Double, Tampering::Misprice] {
+        run(async move {
+            let mut world = World::start(UNLIMITED).await;
+            world.steps(4).await;
+            world.faults.tamper.arm(tampering);
+            for number in 0..20 {
+                world.put(world.sale(number, 1 + (number % 3) as u32, 0, 100));
+                world.step(true).await;
+            }
+            world.settle().await;
+            let complaints = world.receipts.complaints(&world.broker().published);
+            assert_eq!(complaints.len(), 1, "{tampering:?}: {complaints:?}");
+        });
+    }
 }
 
 #[test]
@@ -244,5 +294,22 @@ fn a_busy_flow_with_few_sales_per_store_loses_none_when_the_router_dies_over_the
         }
         world.settle().await;
         world.assert_everything_is_counted_once("busy");
+    });
+}
+
+#[test]
+fn a_message_that_is_no_sale_and_comes_again_before_its_rejection_is_published_is_acknowledged_with_it() {
+    run(async {
+        let mut world = World::start(UNLIMITED).await;
+        world.broker().refuse_percent = 100;
+        world.broker().queue.push_back((Bytes::from("{"), false));
+        world.steps(4).await;
+        world.broker().rebind = true;
+        world.steps(4).await;
+        assert_eq!(world.broker().unacknowledged.len(), 1);
+
+        world.broker().refuse_percent = 0;
+        world.settle().await;
+        assert_eq!(world.broker().rejected.len(), 1);
     });
 }

@@ -1,151 +1,86 @@
-//! A queue, a publisher and a reporting table in memory, and the loop that drives the room with them.
+//! The loop that drives the room: delivers, lets time pass, kills and begins anew.
+//! Does not say what is sold and what must hold; the tests do.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
-use chrono::DateTime;
-use tillstream_domain::{AggregatedEvent, LateSale, Money, Sale, StoreId, Topics, TransactionId, rfc3339};
-use tillstream_messages::{
-    AggregateRefused, DeliveryTag, FlowBound, HealthBoard, InboundMessage, MessagesDelivered, PublishError,
-};
-use tillstream_supervision::{Fault, Intensity, Place, Port, Strategy, Supervisor, SupervisorSpec};
+use tillstream_domain::{Sale, Topics};
+use tillstream_messages::{DeliveryTag, EnvironmentFaults, FlowBound, HealthBoard, InboundMessage, MessagesDelivered};
+use tillstream_supervision::{Fault, Intensity, Node, Place, Strategy, Supervisor, SupervisorSpec};
 use tillstream_window::{
-    Aggregation, AggregationError, AggregationPlaces, AggregationPorts, AggregationSettings, DedupSettings,
-    WindowSettings, spawn_aggregation,
+    Aggregation, AggregationError, AggregationPlaces, AggregationSettings, DedupSettings, WindowSettings,
+    spawn_aggregation,
 };
-use uuid::Uuid;
 
-pub const STEP: Duration = Duration::from_millis(500);
+use crate::broker::{Broker, ports};
+use crate::deadline::{doing, within};
+use crate::lives::{Life, Point, Reaper, fresh_disk};
+use crate::receipts::Receipts;
+use crate::sales::{payload, sale_at};
+
+const STEP: Duration = Duration::from_millis(500);
 
 /// Wall time of the tills when a test begins.
 pub const EPOCH_MS: i64 = 1_700_000_000_000;
 
-#[derive(Default)]
-pub struct Broker {
-    pub queue: VecDeque<(Bytes, bool)>,
-    pub unacknowledged: BTreeMap<u64, Bytes>,
-    pub epoch: u32,
-    pub next_number: u64,
-    pub limit: usize,
-    pub rebind: bool,
-    /// The best event per store and window start.
-    pub rows: BTreeMap<(StoreId, i64), AggregatedEvent>,
-    pub finals: BTreeMap<(StoreId, i64), HashSet<Vec<u8>>>,
-    pub late: HashMap<TransactionId, LateSale>,
-    pub rejected: usize,
-    /// Publications that fail before they reach the broker, in percent.
-    pub refuse_percent: u32,
-    pub peak_unacknowledged: usize,
-    /// Acknowledged before anything durable could cover it.
-    pub acknowledged_too_early: Vec<String>,
-    /// Whether `acknowledged_too_early` is looked for: a journalled sale is acknowledged without being published.
-    pub strict: bool,
-    pub random: fastrand_for_test::Random,
-}
-
-/// A small generator, so that a failing seed repeats.
-pub mod fastrand_for_test {
-    #[derive(Clone)]
-    pub struct Random(u64);
-
-    impl Default for Random {
-        fn default() -> Self {
-            Self(0x9e37_79b9_7f4a_7c15)
-        }
-    }
-
-    impl Random {
-        pub fn seeded(seed: u64) -> Self {
-            Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-        }
-
-        pub fn below(&mut self, bound: u64) -> u64 {
-            self.0 ^= self.0 << 13;
-            self.0 ^= self.0 >> 7;
-            self.0 ^= self.0 << 17;
-            (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % bound
-        }
-
-        pub fn percent(&mut self, percent: u32) -> bool {
-            self.below(100) < u64::from(percent)
-        }
-    }
-}
-
-impl Broker {
-    fn acknowledge(&mut self, tag: DeliveryTag) {
-        if tag.epoch != self.epoch {
-            return;
-        }
-        let Some(payload) = self.unacknowledged.remove(&tag.number) else { return };
-        let Ok(sale) = Sale::from_payload(&payload) else { return };
-        if self.strict && !self.is_published(&sale) {
-            self.acknowledged_too_early.push(format!("{} of {}", sale.id, sale.store));
-        }
-    }
-
-    fn is_published(&self, sale: &Sale) -> bool {
-        let start = window_start(sale);
-        let in_final = self.rows.get(&(sale.store, start)).is_some_and(|row| row.is_final);
-        in_final || self.late.contains_key(&sale.id) || self.rejected > 0 || !self.unique(sale)
-    }
-
-    /// Whether no other delivery of the sale holds its place on the queue.
-    fn unique(&self, sale: &Sale) -> bool {
-        let same = |payload: &Bytes| Sale::from_payload(payload).is_ok_and(|other| other.id == sale.id);
-        !self.unacknowledged.values().any(same)
-    }
-
-    fn publish(&mut self, event: AggregatedEvent) {
-        let key = (event.store_id, event.window_start.timestamp_millis());
-        if event.is_final {
-            self.finals.entry(key).or_default().insert(event.to_json());
-        }
-        if self.rows.get(&key).is_none_or(|row| row.rank() <= event.rank()) {
-            self.rows.insert(key, event);
-        }
-    }
-
-    fn give_back(&mut self) {
-        for payload in std::mem::take(&mut self.unacknowledged).into_values().rev() {
-            self.queue.push_front((payload, true));
-        }
-    }
-}
-
-pub fn window_start(sale: &Sale) -> i64 {
-    let millis = sale.timestamp.timestamp_millis();
-    millis - millis.rem_euclid(10_000)
-}
-
 pub struct World {
     pub broker: Arc<Mutex<Broker>>,
-    dir: tempfile::TempDir,
     running: Option<Running>,
+    reaper: Arc<Mutex<Reaper>>,
     pub now_ms: i64,
+    /// How long a step is.
+    pub pace: Duration,
     /// How many messages the flow delivers at once.
     pub batch: usize,
+    /// Failures of window actors that are no reason to give up.
+    windows: Intensity,
     pub health: HealthBoard,
-    /// Distinct sales on the broker, by id.
-    pub truth: BTreeMap<TransactionId, Sale>,
+    /// What is wrong with the disk, and with the counting.
+    pub faults: EnvironmentFaults,
+    /// Everything that was ever put on the queue.
+    pub receipts: Receipts,
 }
 
 struct Running {
     root: Supervisor,
     room: Aggregation,
+    life: Life,
 }
+
+// === impl World ===
 
 impl World {
     pub async fn start(limit: usize) -> Self {
-        let broker = Broker { limit, strict: limit > 10_000, ..Broker::default() };
-        let dir = tempfile::tempdir().unwrap();
-        let (broker, health) = (Arc::new(Mutex::new(broker)), HealthBoard::default());
-        let mut world =
-            Self { broker, dir, running: None, now_ms: EPOCH_MS, batch: 40, health, truth: BTreeMap::new() };
-        world.boot().await;
+        Self::start_with(limit, Reaper::default()).await
+    }
+
+    /// A world in which the process dies suddenly.
+    pub async fn start_with(limit: usize, reaper: Reaper) -> Self {
+        let usual = SupervisorSpec::new("windows", Strategy::OneForOne).intensity;
+        Self::begin(limit, reaper, usual).await
+    }
+
+    /// A world in which window actors may fail as often as they like.
+    pub async fn start_patient(limit: usize) -> Self {
+        Self::begin(limit, Reaper::default(), Intensity { max: 1_000_000, within: Duration::from_secs(1) }).await
+    }
+
+    async fn begin(limit: usize, reaper: Reaper, windows: Intensity) -> Self {
+        let mut world = Self {
+            broker: Arc::new(Mutex::new(Broker::new(limit))),
+            running: None,
+            reaper: Arc::new(Mutex::new(reaper)),
+            now_ms: EPOCH_MS,
+            pace: STEP,
+            batch: 40,
+            windows,
+            health: HealthBoard::default(),
+            faults: EnvironmentFaults::default(),
+            receipts: Receipts::default(),
+        };
+        let life = Life::begin(fresh_disk(), Arc::clone(&world.reaper));
+        world.live(life).await;
         world
     }
 
@@ -153,35 +88,59 @@ impl World {
         self.broker.lock().unwrap()
     }
 
+    pub fn reaper(&self) -> MutexGuard<'_, Reaper> {
+        self.reaper.lock().unwrap()
+    }
+
     pub fn put(&mut self, sale: Sale) {
-        self.broker().queue.push_back((payload(&sale), false));
-        self.truth.entry(sale.id).or_insert(sale);
+        self.put_document(payload(&sale));
+    }
+
+    pub fn put_document(&mut self, document: Bytes) {
+        self.receipts.add(&document);
+        self.broker().queue.push_back((document, false));
     }
 
     pub fn sale(&self, number: u128, store: u32, lag_ms: i64, cents: i64) -> Sale {
         sale_at(number, store, self.now_ms - lag_ms, self.now_ms, cents)
     }
 
-    /// Lets half a second pass: delivers what may be delivered, or sends the heartbeat.
+    /// Lets a step's time pass: delivers what may be delivered, or sends the heartbeat.
     pub async fn step(&mut self, connected: bool) {
-        self.now_ms += 500;
+        self.now_ms += self.pace.as_millis() as i64;
         if connected {
             self.bind_if_asked();
             self.deliver();
         }
-        tokio::time::sleep(STEP).await;
+        tokio::time::sleep(self.pace).await;
+        self.broker().sync();
+        self.life().survives(Point::AtRest);
+        self.begin_anew_if_dead().await;
     }
 
     /// A step in which an actor fails when the others have been polled so often since the delivery.
     pub async fn step_with_fault(&mut self, actor: &str, fault: Fault, polls: usize) {
-        self.now_ms += 500;
+        self.step_interrupted(polls, |world| world.inject(actor, fault)).await;
+    }
+
+    /// A step in which the process may die when its actors have been polled so often since the delivery.
+    pub async fn step_near_death(&mut self, polls: usize) {
+        self.step_interrupted(polls, |world| {
+            world.life().survives(Point::Anywhere);
+        })
+        .await;
+    }
+
+    async fn step_interrupted(&mut self, polls: usize, interrupt: impl FnOnce(&Self)) {
+        self.now_ms += self.pace.as_millis() as i64;
         self.bind_if_asked();
         self.deliver();
         for _ in 0..polls {
             tokio::task::yield_now().await;
         }
-        self.inject(actor, fault);
-        tokio::time::sleep(STEP).await;
+        interrupt(self);
+        tokio::time::sleep(self.pace).await;
+        self.begin_anew_if_dead().await;
     }
 
     pub async fn steps(&mut self, count: usize) {
@@ -192,7 +151,8 @@ impl World {
 
     /// Steps until nothing is waiting anywhere; panics when that takes for ever.
     pub async fn settle(&mut self) {
-        for _ in 0..1_500 {
+        for step in 0..1_500 {
+            doing(|| format!("settling, step {step}: {}", self.backlog()));
             self.step(true).await;
             if self.is_drained() {
                 // Journalled sales are acknowledged while their windows are open: an idle store ahead of its tills' clock
@@ -200,8 +160,12 @@ impl World {
                 return self.steps(260).await;
             }
         }
+        panic!("for ever: {}", self.backlog());
+    }
+
+    fn backlog(&self) -> String {
         let broker = self.broker();
-        panic!("{} queued and {} unacknowledged for ever", broker.queue.len(), broker.unacknowledged.len());
+        format!("{} queued and {} unacknowledged", broker.queue.len(), broker.unacknowledged.len())
     }
 
     fn is_drained(&self) -> bool {
@@ -209,128 +173,121 @@ impl World {
         broker.queue.is_empty() && broker.unacknowledged.is_empty()
     }
 
-    pub fn inject(&self, actor: &str, fault: Fault) {
-        // A store that has no actor yet cannot fail.
-        let _ = self.running.as_ref().unwrap().root.inject(&format!("root.{actor}"), fault);
+    pub fn assert_everything_is_counted_once(&self, context: &str) {
+        let broker = self.broker();
+        let complaints = self.receipts.complaints(&broker.published);
+        assert!(complaints.is_empty(), "{context}: {complaints:#?}");
+        assert!(broker.acknowledged_too_early.is_empty(), "{context}: {:?}", broker.acknowledged_too_early);
     }
+}
 
-    pub async fn restart_process(&mut self) {
-        let Running { root, room } = self.running.take().unwrap();
-        root.shutdown().await;
-        drop((root, room));
-        self.boot().await;
-    }
-
-    /// Ends the room and counts what is left in its journal on disk.
-    pub async fn journalled_after_the_end(&mut self) -> usize {
-        let Running { root, room } = self.running.take().unwrap();
-        root.shutdown().await;
-        drop((root, room));
-        let state = self.dir.path().join("aggregation");
-        let database = loop {
-            match fjall::Database::builder(&state).open() {
-                Err(fjall::Error::Locked) => tokio::time::sleep(Duration::from_millis(10)).await,
-                opened => break opened.unwrap(),
-            }
-        };
-        database.keyspace("journal", Default::default).unwrap().iter().count()
-    }
-
+// === impl World: lives ===
+impl World {
     pub fn room(&self) -> &Aggregation {
         &self.running.as_ref().unwrap().room
     }
 
-    /// Totals per store and window: the row that holds, plus late sales.
-    pub fn counted(&self) -> BTreeMap<(StoreId, i64), i64> {
-        let broker = self.broker();
-        let mut totals: BTreeMap<_, i64> =
-            broker.rows.iter().map(|(&key, row)| (key, row.total_amount.cents())).collect();
-        for late in broker.late.values() {
-            *totals.entry((late.sale.store, window_start(&late.sale))).or_default() += late.sale.amount.cents();
+    pub fn root(&self) -> &Supervisor {
+        &self.running.as_ref().unwrap().root
+    }
+
+    /// Restarts of an actor so far.
+    pub fn restarts(&self, actor: &str) -> u64 {
+        let path = format!("root.{actor}");
+        fn find(node: &Node, path: &str) -> Option<u64> {
+            if node.path == path {
+                return Some(node.restarts);
+            }
+            node.children.iter().find_map(|child| find(child, path))
         }
-        totals
+        find(&self.root().tree(), &path).unwrap()
     }
 
-    pub fn expected(&self) -> BTreeMap<(StoreId, i64), i64> {
-        let mut totals = BTreeMap::new();
-        for sale in self.truth.values() {
-            *totals.entry((sale.store, window_start(sale))).or_default() += sale.amount.cents();
-        }
-        totals
+    fn life(&self) -> &Life {
+        &self.running.as_ref().unwrap().life
     }
 
-    pub fn assert_everything_is_counted_once(&self, context: &str) {
-        assert_eq!(self.counted(), self.expected(), "{context}");
-        let broker = self.broker();
-        assert!(broker.acknowledged_too_early.is_empty(), "{context}: {:?}", broker.acknowledged_too_early);
-        let twice = broker.finals.iter().find(|(_, events)| events.len() > 1);
-        assert!(twice.is_none(), "{context}: two final events for {:?}", twice.map(|(key, _)| key));
+    pub fn inject(&self, actor: &str, fault: Fault) {
+        // A store that has no actor yet cannot fail.
+        let _ = self.root().inject(&format!("root.{actor}"), fault);
     }
 
-    async fn boot(&mut self) {
+    /// Ends the process in order and begins the next on the same disk.
+    pub async fn restart_process(&mut self) {
+        let Running { root, room, life } = self.running.take().unwrap();
+        within("the tree to shut down", root.shutdown()).await;
+        drop((root, room));
         self.broker().give_back();
+        self.live(life).await;
+    }
+
+    async fn begin_anew_if_dead(&mut self) {
+        while self.life().is_dead() {
+            let Running { root, life, .. } = self.running.take().unwrap();
+            // What is left of it goes on, unheard, in a directory that nobody reads any more.
+            tokio::task::spawn_local(async move {
+                root.shutdown().await;
+                drop(life);
+            });
+            let image = self.reaper().take_image().unwrap();
+            self.broker().crash();
+            self.live(Life::begin(image, Arc::clone(&self.reaper))).await;
+            self.life().survives(Point::Born);
+        }
+    }
+
+    async fn live(&mut self, life: Life) {
         self.broker().rebind = true;
         let mut spec = SupervisorSpec::new("root", Strategy::OneForOne);
         spec.intensity = Intensity { max: 100_000, within: Duration::from_secs(1) };
         let root = Supervisor::root(spec, &Place::here());
-        let room = loop {
-            match self.spawn(&root, self.dir.path()) {
-                Ok(room) => break room,
-                // The last incarnation's blocking writes still hold the lock.
-                Err(AggregationError::State(_)) => tokio::time::sleep(Duration::from_millis(10)).await,
-                Err(error) => panic!("{error}"),
+        let spawned = async {
+            loop {
+                match self.spawn(&root, &life) {
+                    Ok(room) => return room,
+                    // The last incarnation's blocking writes still hold the lock.
+                    Err(AggregationError::State(_)) => tokio::time::sleep(Duration::from_millis(10)).await,
+                    Err(error) => panic!("{error}"),
+                }
             }
         };
-        self.running = Some(Running { root, room });
+        let room = within("the state's lock", spawned).await;
+        self.running = Some(Running { root, room, life });
     }
 
-    fn spawn(&self, root: &Supervisor, dir: &Path) -> Result<Aggregation, AggregationError> {
+    fn spawn(&self, root: &Supervisor, life: &Life) -> Result<Aggregation, AggregationError> {
         let places = AggregationPlaces { windows: Place::here(), outbox: Place::here() };
         let settings = AggregationSettings {
             window: WindowSettings::default(),
             dedup: DedupSettings::default(),
             topics: Topics::default(),
-            data_dir: dir.to_owned(),
+            data_dir: life.disk().to_owned(),
+            windows: SupervisorSpec { intensity: self.windows, ..SupervisorSpec::new("windows", Strategy::OneForOne) },
         };
-        spawn_aggregation(root, &places, settings, self.ports())
+        spawn_aggregation(root, &places, settings, ports(&self.broker, life, self.health.clone(), self.faults.clone()))
     }
 
-    fn ports(&self) -> AggregationPorts {
-        let broker = || Arc::clone(&self.broker);
-        let (aggregates, messages, acknowledge, rebind) = (broker(), broker(), broker(), broker());
-        AggregationPorts {
-            aggregates: Port::from_fn(move |order: tillstream_messages::PublishAggregate| {
-                let mut broker = aggregates.lock().unwrap();
-                let percent = broker.refuse_percent;
-                if broker.random.percent(percent) {
-                    return Err(AggregateRefused::Unavailable(PublishError::Overloaded));
+    /// Ends the room and counts what is left in its journal on disk.
+    pub async fn journalled_after_the_end(&mut self) -> usize {
+        let Running { root, room, life } = self.running.take().unwrap();
+        within("the tree to shut down", root.shutdown()).await;
+        drop((root, room));
+        let state = life.disk().join("aggregation");
+        let opened = async {
+            loop {
+                match fjall::Database::builder(&state).open() {
+                    Err(fjall::Error::Locked) => tokio::time::sleep(Duration::from_millis(10)).await,
+                    opened => return opened.unwrap(),
                 }
-                broker.publish(order.event);
-                // The broker has it, but its word is lost.
-                let lost = broker.random.percent(percent);
-                if lost { Err(AggregateRefused::Unavailable(PublishError::Overloaded)) } else { Ok(()) }
-            }),
-            messages: Port::from_fn(move |message: tillstream_messages::PublishMessage| {
-                let mut broker = messages.lock().unwrap();
-                let percent = broker.refuse_percent;
-                if broker.random.percent(percent) {
-                    return Err(PublishError::Overloaded);
-                }
-                match LateSale::from_json(&message.payload) {
-                    Ok(late) => drop(broker.late.insert(late.sale.id, late)),
-                    Err(_) => broker.rejected += 1,
-                }
-                Ok(())
-            }),
-            acknowledge: Port::from_fn(move |order: tillstream_messages::AcknowledgeDeliveries| {
-                let mut broker = acknowledge.lock().unwrap();
-                order.tags.into_iter().for_each(|tag| broker.acknowledge(tag));
-            }),
-            rebind: Port::from_fn(move |_: tillstream_messages::RebindFlow| rebind.lock().unwrap().rebind = true),
-            health: self.health.clone(),
-        }
+            }
+        };
+        let database = within("the state's lock", opened).await;
+        database.keyspace("journal", Default::default).unwrap().iter().count()
     }
+}
 
+// === impl World: the flow ===
+impl World {
     fn bind_if_asked(&self) {
         let mut broker = self.broker();
         if !std::mem::take(&mut broker.rebind) {
@@ -361,31 +318,10 @@ impl World {
         broker.peak_unacknowledged = broker.peak_unacknowledged.max(broker.unacknowledged.len());
         let epoch = broker.epoch;
         drop(broker);
+        let any = !messages.is_empty();
         self.room().messages.push(MessagesDelivered { epoch, messages }).unwrap();
+        if any {
+            self.life().survives(Point::Delivered);
+        }
     }
-}
-
-pub fn sale_at(number: u128, store: u32, timestamp_ms: i64, accepted_ms: i64, cents: i64) -> Sale {
-    Sale {
-        id: TransactionId::new(Uuid::from_u128(number)),
-        store: StoreId::from_number(store).unwrap(),
-        timestamp: DateTime::from_timestamp_millis(timestamp_ms).unwrap(),
-        accepted_at: DateTime::from_timestamp_millis(accepted_ms).unwrap(),
-        amount: Money::from_cents(cents),
-    }
-}
-
-pub fn payload(sale: &Sale) -> Bytes {
-    let (timestamp, accepted_at) = (rfc3339(sale.timestamp), rfc3339(sale.accepted_at));
-    let text = format!(
-        r#"{{"transaction_id":"{}","customer_id":"CUST_1","timestamp":"{timestamp}","store_id":"{}","items":[],"total_amount":{},"payment_status":"success","accepted_at":"{accepted_at}"}}"#,
-        sale.id, sale.store, sale.amount
-    );
-    Bytes::from(text)
-}
-
-/// Runs a test's future where actors may live, on a paused clock.
-pub fn run<F: Future<Output = ()>>(test: F) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-    tokio::task::LocalSet::new().block_on(&runtime, test);
 }

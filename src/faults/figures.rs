@@ -1,0 +1,148 @@
+//! The figures of this process that a fault may move: sales told again, repetitions, and what the ledger misses.
+//! Does not count anything itself: it reads the counters of rooms and asks the ledger.
+
+use std::time::Duration;
+
+use tillstream_messages::{LedgerReport, QueryLedger};
+use tokio::time::{Instant, sleep};
+
+use super::verdict::Difference;
+use crate::http::Door;
+
+/// How the ledger is asked.
+pub type LedgerDoor = Door<QueryLedger>;
+
+const REPLAYED: &str = "pos_replayed_total";
+const DUPLICATES: &str = "pos_duplicates_total";
+
+/// A ledger that is busy or restarts is not waited for.
+const LEDGER_WITHIN: Duration = Duration::from_millis(500);
+/// What an incarnation asks for again is told right after its start: this long nothing more must be told.
+const CALM: Duration = Duration::from_millis(40);
+/// Both sides of the ledger come by different queues, so one may be ahead of the other; and it may itself be restarting.
+const SETTLE_WITHIN: Duration = Duration::from_secs(5);
+
+/// Reads the figures.
+pub(super) struct Figures {
+    ledger: Option<LedgerDoor>,
+}
+
+/// The figures at one moment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reading {
+    replayed: u64,
+    duplicates: u64,
+    books: Option<Books>,
+}
+
+/// What all stores miss and have too much; stores do not make up for each other.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Books {
+    missing: Difference,
+    surplus: Difference,
+}
+
+/// From one reading to another.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Growth {
+    pub(super) replayed: u64,
+    pub(super) duplicates: u64,
+    pub(super) lost: Option<Difference>,
+    pub(super) double: Option<Difference>,
+}
+
+// === impl Figures ===
+
+impl Figures {
+    pub(super) const fn new(ledger: Option<LedgerDoor>) -> Self {
+        Self { ledger }
+    }
+
+    /// As they stand.
+    pub(super) async fn read(&self) -> Reading {
+        let books = self.books().await;
+        Reading { replayed: counter(REPLAYED), duplicates: counter(DUPLICATES), books }
+    }
+
+    /// What has grown, once nothing is told again any more and the ledger answers evenly or has had its time.
+    pub(super) async fn growth_since(&self, before: Reading) -> Growth {
+        let give_up = Instant::now() + SETTLE_WITHIN;
+        let mut growth = self.read().await.since(before);
+        loop {
+            sleep(CALM).await;
+            let again = self.read().await.since(before);
+            let is_calm = again.replayed == growth.replayed && (before.books.is_none() || again.is_even());
+            growth = again;
+            if is_calm || Instant::now() >= give_up {
+                return growth;
+            }
+        }
+    }
+
+    async fn books(&self) -> Option<Books> {
+        let answer = self.ledger.as_ref()?.ask(QueryLedger, LEDGER_WITHIN).await;
+        Some(Books::of(&answer.ok()?.ok()?))
+    }
+}
+
+// === impl Reading ===
+
+impl Reading {
+    fn since(self, before: Self) -> Growth {
+        let books = self.books.zip(before.books);
+        Growth {
+            replayed: self.replayed.saturating_sub(before.replayed),
+            duplicates: self.duplicates.saturating_sub(before.duplicates),
+            lost: books.map(|(now, then)| now.missing.beyond(then.missing)),
+            double: books.map(|(now, then)| now.surplus.beyond(then.surplus)),
+        }
+    }
+}
+
+// === impl Books ===
+
+impl Books {
+    fn of(report: &LedgerReport) -> Self {
+        let mut books = Self::default();
+        for store in &report.stores {
+            books.missing.count += store.imbalance_count.max(0);
+            books.missing.cents += store.imbalance_cents.max(0);
+            books.surplus.count -= store.imbalance_count.min(0);
+            books.surplus.cents -= store.imbalance_cents.min(0);
+        }
+        books
+    }
+}
+
+// === impl Growth ===
+
+impl Growth {
+    fn is_even(&self) -> bool {
+        [self.lost, self.double].iter().all(|amount| amount.is_some_and(|amount| amount == Difference::default()))
+    }
+}
+
+// === impl Difference ===
+
+impl Difference {
+    /// What this is more than the other; the ledger catching up is no gain.
+    fn beyond(self, other: Self) -> Self {
+        Self { count: (self.count - other.count).max(0), cents: (self.cents - other.cents).max(0) }
+    }
+}
+
+/// The sum of a counter of this process over its labels; 0 where nobody counts.
+fn counter(name: &str) -> u64 {
+    let families = prometheus::gather();
+    let metrics = families.iter().filter(|family| family.name() == name).flat_map(|family| family.get_metric());
+    // A counter of whole things is a float only inside the registry.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "counters are whole and never negative"
+    )]
+    metrics.map(|metric| metric.get_counter().get_value() as u64).sum()
+}
+
+#[cfg(test)]
+mod tests;

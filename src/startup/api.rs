@@ -1,0 +1,69 @@
+//! What HTTP sees of the process: users, doors, health, the tree, and what can be broken.
+//! Does not start the server and spawns nothing.
+
+use std::sync::Arc;
+
+use tillstream_broker::Broker;
+use tillstream_generator::Rate;
+use tillstream_supervision::{Supervisor, Watchdog};
+
+use super::Shared;
+use super::rooms::Rooms;
+use crate::faults::{Environment, Faults, InForce};
+use crate::http::{Api, Documents, Doors, Health, InFlight, Users};
+use crate::roles::Role;
+use crate::settings::Settings;
+
+/// What was built so far.
+pub struct Built<'a> {
+    /// Of the process.
+    pub settings: &'a Settings,
+    /// Of all rooms.
+    pub shared: &'a Shared,
+    /// Of the tree.
+    pub root: &'a Supervisor,
+    /// Over the tree.
+    pub watchdog: &'a Watchdog,
+    /// Where one runs.
+    pub broker: Option<&'a Broker>,
+    /// Behind the doors.
+    pub rooms: &'a Rooms,
+    /// Of the simulated tills, where there are any.
+    pub rate: Option<Rate>,
+}
+
+impl Built<'_> {
+    /// What every worker of the server shares.
+    pub fn api(self) -> Api {
+        let (settings, tree) = (self.settings, self.root.clone());
+        let health = self.health();
+        let doors = Doors { generator: self.rate.clone(), ..self.rooms.doors.clone() };
+        Api {
+            settings: settings.http.clone(),
+            users: Users::from_tree(&self.shared.tree),
+            documents: Documents::new(&settings.rules.rules()),
+            in_flight: InFlight::new(settings.http.max_in_flight),
+            tree: Arc::new(move || tree.tree()),
+            faults: self.faults(&doors, health.clone()),
+            health,
+            doors,
+        }
+    }
+
+    fn health(&self) -> Health {
+        let (degraded, liveness) = (self.root.clone(), self.watchdog.liveness());
+        let health = Health::new(&self.settings.roles, self.shared.board.clone(), move || degraded.degraded());
+        health.watched(move || liveness.trouble())
+    }
+
+    fn faults(&self, doors: &Doors, health: Health) -> Faults {
+        let environment = Environment {
+            broker: self.broker.cloned(),
+            aggregates: self.settings.roles.plays(Role::Aggregation),
+            clock: self.shared.clock.clone(),
+            switches: self.shared.faults.clone(),
+            in_force: InForce::default(),
+        };
+        Faults::new(self.settings.faults.enabled, self.root.clone(), environment, doors.ledger.clone(), health)
+    }
+}
