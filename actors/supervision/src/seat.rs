@@ -19,6 +19,9 @@ use crate::fence;
 use crate::shared::{Life, Shared};
 use crate::vitals::Vitals;
 
+/// Nearly every answer is there by then; only a caller that waits longer pays for hearing that the actor was moved.
+const PROMPT: Duration = Duration::from_millis(100);
+
 /// What stays of an actor.
 pub(crate) struct Seat<A: Actor> {
     /// A plain field, because nearly no actor is ever moved.
@@ -116,13 +119,17 @@ where
         M: Message + Send + 'static,
         M::Result: Send,
     {
-        let deadline = Instant::now() + within;
+        let now = Instant::now();
+        let (deadline, soon) = (now + within, now + PROMPT.min(within));
         let queued = self.enqueue(msg);
         let shared = Arc::clone(&self.shared);
         async move {
-            let (epoch, answer) = queued?;
-            let answer = async { answer.await.ok() };
-            match timeout_at(deadline, shared.answer(epoch, answer)).await {
+            let (epoch, mut answer) = queued?;
+            let answered = match timeout_at(soon, &mut answer).await {
+                Ok(answer) => Ok(answer.ok().filter(|_| shared.is_in(epoch))),
+                Err(_) => timeout_at(deadline, shared.answer(epoch, async { answer.await.ok() })).await,
+            };
+            match answered {
                 Ok(Some(answer)) => Ok(answer),
                 Ok(None) if shared.life() == Life::Terminated => Err(AskError::Terminated),
                 Ok(None) => Err(AskError::Lost),

@@ -223,12 +223,17 @@ impl Shared {
         self.epoch.load(Ordering::Relaxed)
     }
 
+    /// Whether the actor has not been moved since that epoch.
+    pub(crate) fn is_in(&self, epoch: u64) -> bool {
+        self.epoch.load(Ordering::Acquire) == epoch
+    }
+
     /// The answer to what was asked in that epoch; none when the actor failed with it or was moved away from it. What
     /// an abandoned thread answers afterwards is not heard.
     pub(crate) async fn answer<T>(&self, epoch: u64, answer: impl Future<Output = Option<T>>) -> Option<T> {
         let mut moved = std::pin::pin!(self.moved.notified());
         moved.as_mut().enable();
-        if self.epoch.load(Ordering::Acquire) > epoch {
+        if !self.is_in(epoch) {
             return None;
         }
         tokio::select! {
