@@ -1,6 +1,7 @@
 //! Which stages make up `make test`, `make soak` and `make bench`, in which order.
 //! Does not run anything itself; a stage's work is cargo's or another module's.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -12,7 +13,7 @@ use crate::{fences, schemathesis, set_up, style, workspace};
 const FUZZ_SECONDS: u32 = 600;
 
 /// libFuzzer's targets under fuzz/.
-const FUZZ_TARGETS: [&str; 2] = ["transaction_body", "window_input"];
+const FUZZ_TARGETS: [&str; 3] = ["transaction_body", "window_input", "smf_frame"];
 
 /// Everything that must hold before a commit.
 pub fn test() -> Result<()> {
@@ -92,10 +93,27 @@ fn fuzz(target: &str) -> Result<Tests> {
     // What libFuzzer finds goes to the first folder; the second, the corpus of the repository, is only read.
     let found = workspace::target_dir()?.join("fuzz-corpus").join(target);
     std::fs::create_dir_all(&found).with_context(|| format!("make `{}`", found.display()))?;
-    let known = format!("fuzz/corpus/{target}");
+    let known = seeds(target)?;
     let mut command = Command::new("cargo");
     // libFuzzer's instrumentation is an unstable flag; the stable compiler takes it when it is asked to.
-    command.args(["fuzz", "run", target]).arg(found).args([&known, "--", &limit]);
+    command.args(["fuzz", "run", target]).arg(found).arg(known).args(["--", &limit]);
     command.env("RUSTC_BOOTSTRAP", "1").current_dir(workspace::root()?);
     counted(command)
+}
+
+/// The folder of a target's first inputs. The repository keeps binary ones as text; those are written out.
+fn seeds(target: &str) -> Result<PathBuf> {
+    let folder = workspace::root()?.join("fuzz/corpus");
+    let Ok(text) = std::fs::read_to_string(folder.join(format!("{target}.hex"))) else {
+        return Ok(folder.join(target));
+    };
+    let out = workspace::target_dir()?.join("fuzz-seeds").join(target);
+    std::fs::create_dir_all(&out).with_context(|| format!("make `{}`", out.display()))?;
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let (name, hex) = line.split_once(' ').context("read a name and its bytes")?;
+        let digits = hex.as_bytes().chunks(2).map(std::str::from_utf8);
+        let bytes: Result<Vec<u8>> = digits.map(|pair| Ok(u8::from_str_radix(pair?, 16)?)).collect();
+        std::fs::write(out.join(name), bytes.with_context(|| format!("read `{name}`"))?)?;
+    }
+    Ok(out)
 }
