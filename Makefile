@@ -19,7 +19,7 @@ test: linker ## Install what the tests need, run all checks and tests, print the
 bench: linker ## Measure throughput, latency, memory and recovery; prints markdown for docs/PERFORMANCE.md (about 15 minutes)
 	cargo xtask bench
 
-soak: linker ## The long runs: 500,000 sales replayed, many more property cases, libFuzzer (about an hour)
+soak: linker ## The long runs: 5,000 faults, 20 kills, 500,000 sales replayed, many more property cases, libFuzzer (some hours)
 	cargo xtask soak
 
 fmt: ## Format all sources

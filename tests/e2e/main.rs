@@ -18,6 +18,7 @@ mod http_queries;
 mod old_defects;
 mod replay;
 mod shutdown;
+mod storms;
 mod support;
 mod sync_proof;
 mod trace;

@@ -17,6 +17,8 @@ use crate::pump::{Pump, PumpEnd};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// A binding that stands is reported again this often: an earlier incarnation whose thread was blocked may have written late.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 /// All that an incarnation of a flow starts from; cloned by the factory.
 #[derive(Clone)]
@@ -82,6 +84,12 @@ impl EmbeddedFlow {
         info!(queue = %self.wiring.queue, flow.epoch = epoch, "bound queue `{}`", self.wiring.queue);
     }
 
+    fn report_standing(&self) {
+        if self.binding.is_some() {
+            self.wiring.health.set(self.wiring.leg, LegState::Up);
+        }
+    }
+
     fn pump_ended(&mut self, end: &PumpEnd, ctx: &mut SupervisedContext<Self>) {
         self.binding = None;
         let PumpEnd::Lost(reason) = end else {
@@ -108,6 +116,7 @@ impl Actor for EmbeddedFlow {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.bind(ctx);
+        ctx.run_interval(REPORT_EVERY, |flow, _| flow.report_standing());
     }
 }
 

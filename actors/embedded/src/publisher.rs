@@ -58,6 +58,8 @@ impl EmbeddedPublisher {
     fn look(&mut self) {
         let trouble = self.broker.trouble().or_else(|| self.waiting.silence());
         let state = trouble.map_or(LegState::Up, LegState::Down);
+        // Each time: an earlier incarnation whose thread was blocked may have written late.
+        self.health.set(Leg::Publish, state.clone());
         if self.reported.as_ref() == Some(&state) {
             return;
         }
@@ -67,7 +69,6 @@ impl EmbeddedPublisher {
         }
         let connected = BROKER_CONNECTED.with_label_values(&[Backend::Embedded.as_str()]);
         connected.set(i64::from(state == LegState::Up));
-        self.health.set(Leg::Publish, state.clone());
         self.reported = Some(state);
     }
 }

@@ -20,7 +20,7 @@ pub fn embedded_queues(prefix: &str, stores: u32, settings: &EmbeddedBrokerSetti
     let mut queues = vec![
         vital(AGGREGATION_QUEUE, &[all("receipt")], quota),
         vital(LEDGER_QUEUE, &[all("receipt")], quota),
-        bounded(vital(REPORTING_QUEUE, &["aggregations", "late", "failed"].map(all), quota)),
+        vital(REPORTING_QUEUE, &["aggregations", "late", "failed"].map(all), quota),
         bounded(unattended(REJECTED_QUEUE, &[all("rejected")], quota)),
     ];
     for store in 1..=stores {
@@ -33,7 +33,8 @@ pub fn embedded_queues(prefix: &str, stores: u32, settings: &EmbeddedBrokerSetti
     queues
 }
 
-/// Loses nothing: unlimited redelivery, and when it is full the publisher hears it.
+/// Loses nothing: unlimited redelivery, and when it is full the publisher hears it. A limit would count the deaths of the
+/// consumer as failures of the message.
 fn vital(name: &str, subscriptions: &[String], quota_bytes: u64) -> QueueSpec {
     QueueSpec {
         name: name.to_owned(),
@@ -76,12 +77,11 @@ mod tests {
     }
 
     #[test]
-    fn the_two_sales_queues_redeliver_for_ever_and_refuse_the_publisher_when_full() {
-        for name in [AGGREGATION_QUEUE, LEDGER_QUEUE] {
-            let sales = queue(name);
-            assert_eq!(sales.subscriptions, ["sale/pos/transaction/receipt/>"]);
-            assert_eq!((sales.max_redelivery, sales.ttl, sales.dead_message_queue), (None, None, None));
-            assert_eq!(sales.when_full, WhenFull::RefusePublisher);
+    fn what_turnover_and_ledger_are_made_of_is_redelivered_for_ever_and_refuses_the_publisher_when_full() {
+        for name in [AGGREGATION_QUEUE, LEDGER_QUEUE, REPORTING_QUEUE] {
+            let vital = queue(name);
+            assert_eq!((vital.max_redelivery, vital.ttl, vital.dead_message_queue), (None, None, None));
+            assert_eq!(vital.when_full, WhenFull::RefusePublisher);
         }
     }
 
@@ -104,7 +104,7 @@ mod tests {
                 dead.subscriptions.is_empty() && dead.dead_message_queue.is_none() && dead.max_redelivery.is_none()
             );
         }
-        assert_eq!(all.len(), 4 + 10 + 2 + 10);
+        assert_eq!(all.len(), 4 + 10 + 1 + 10);
     }
 
     #[test]
@@ -112,6 +112,7 @@ mod tests {
         let topics = Topics::new(TopicPrefix::default(), true);
         let kinds = [TopicKind::Aggregation, TopicKind::Late, TopicKind::Failed];
         assert_eq!(queue(AGGREGATION_QUEUE).subscriptions, [topics.all(TopicKind::Receipt)]);
+        assert_eq!(queue(LEDGER_QUEUE).subscriptions, [topics.all(TopicKind::Receipt)]);
         assert_eq!(queue(REPORTING_QUEUE).subscriptions, kinds.map(|kind| topics.all(kind)));
         assert_eq!(queue(REJECTED_QUEUE).subscriptions, [topics.all(TopicKind::Rejected)]);
         let store = topics.store_aggregations(StoreId::from_number(7).unwrap());

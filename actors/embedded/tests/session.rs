@@ -421,3 +421,19 @@ async fn a_closed_broker_is_reported_by_everybody_who_needs_it() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_leg_that_an_abandoned_incarnation_reports_late_is_soon_right_again() {
+    locally(async {
+        let bench = bench(10);
+        let (_flow, seen) = bench.flow(10);
+        until("the flow is bound", || !seen.epochs().is_empty()).await;
+
+        for leg in [Leg::Publish, Leg::ConsumeSales] {
+            bench.health.set(leg, LegState::Down("written by a thread that was blocked".to_owned()));
+
+            until("the leg stands again", || bench.health.get(leg) == LegState::Up).await;
+        }
+    })
+    .await;
+}

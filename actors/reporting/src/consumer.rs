@@ -20,7 +20,7 @@ use crate::inbox::{Inbox, Taken};
 use crate::leg::{SharedLeg, Side};
 use crate::rejects::{Reject, RejectDesk};
 use crate::settings::{ReportingPlan, ReportingSettings};
-use crate::shelf::{Lease, Shelf};
+use crate::shelf::{Claim, Lease, Shelf};
 
 /// How often the actor looks after its binding, its gauges and its housekeeping.
 const TICK: Duration = Duration::from_secs(1);
@@ -190,15 +190,18 @@ impl<B: Book> Consumer<B> {
         let plan = self.wiring.plan.clone();
         // Whether a predecessor's last commit failed nobody knows.
         let unsure = self.failures > 0 || ctx.generation() > 1;
-        let opening = async move { spawn_blocking(move || open_surely::<B>(&plan, unsure)).await? };
+        let claim = self.wiring.shelf.claim();
+        let opening = async move { spawn_blocking(move || open_surely::<B>(&plan, unsure, claim)).await? };
         ctx.spawn(opening.into_actor(self).map(|opened, actor, ctx| match opened {
-            Ok((store, book)) => actor.opened(store, book, ctx),
+            Ok(Some(desk)) => actor.opened(desk, ctx),
+            // A later incarnation has opened it.
+            Ok(None) => {}
             Err(error) => actor.failed(&error, ctx),
         }));
     }
 
-    fn opened(&mut self, store: B::Store, book: B, ctx: &mut SupervisedContext<Self>) {
-        self.desk = Ok(Desk { lease: self.wiring.shelf.put(store), book });
+    fn opened(&mut self, desk: Desk<B>, ctx: &mut SupervisedContext<Self>) {
+        self.desk = Ok(desk);
         B::tick(self, ctx);
         self.commit(ctx);
         // After a failure only a commit shows that the disk is well: a little space suffices to open a database.
@@ -323,6 +326,10 @@ impl<B: Book> Consumer<B> {
 
     fn tick(&mut self, ctx: &mut SupervisedContext<Self>) {
         if self.desk.is_ok() {
+            if self.failures == 0 {
+                // An earlier incarnation whose thread was blocked may have written late.
+                self.wiring.leg.set(B::SIDE, LegState::Up);
+            }
             B::tick(self, ctx);
             self.commit_soon(ctx);
             if self.cleaned.is_none_or(|at| at.elapsed() >= HOUSEKEEPING) {
@@ -348,7 +355,6 @@ impl<B: Book> Actor for Consumer<B> {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         if ctx.generation() > 1 {
-            self.wiring.shelf.evict();
             self.rebind();
         }
         self.open(ctx);
@@ -397,11 +403,16 @@ impl<B: Book> Handler<MessagesDelivered> for Consumer<B> {
 }
 
 /// What a failed commit left may be readable and yet not on disk: it must not be acknowledged as it is.
-fn open_surely<B: Book>(plan: &ReportingPlan, unsure: bool) -> Result<(B::Store, B), StoreError> {
+fn open_surely<B: Book>(
+    plan: &ReportingPlan,
+    unsure: bool,
+    claim: Claim<B::Store>,
+) -> Result<Option<Desk<B>>, StoreError> {
     if unsure {
         tillstream_index::rewrite_journals(&plan.directory.join(B::DIRECTORY), &plan.gate())?;
     }
-    B::open(plan, Utc::now())
+    let (store, book) = B::open(plan, Utc::now())?;
+    Ok(claim.put(store).map(|lease| Desk { lease, book }))
 }
 
 fn run<B: Book>(store: &B::Store, job: Job<B>) -> Result<(Written<B::Change>, Job<B>), StoreError> {

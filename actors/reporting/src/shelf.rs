@@ -14,6 +14,12 @@ struct Slot<S> {
     database: Option<S>,
 }
 
+/// The right to put a database there, unless somebody has claimed the shelf since.
+pub(crate) struct Claim<S> {
+    shelf: Shelf<S>,
+    ticket: u64,
+}
+
 /// The right to use the database until a later incarnation takes it away.
 pub(crate) struct Lease<S> {
     shelf: Shelf<S>,
@@ -24,20 +30,13 @@ pub(crate) struct Lease<S> {
 
 impl<S> Shelf<S> {
     /// Takes the database from whoever has it; it closes when the last commit on it is through.
-    pub(crate) fn evict(&self) {
+    pub(crate) fn claim(&self) -> Claim<S> {
         let mut slot = self.slot();
         slot.ticket += 1;
-        let database = slot.database.take();
+        let (ticket, database) = (slot.ticket, slot.database.take());
         drop(slot);
         drop(database);
-    }
-
-    /// Puts a database there for its new owner.
-    pub(crate) fn put(&self, database: S) -> Lease<S> {
-        let mut slot = self.slot();
-        slot.ticket += 1;
-        slot.database = Some(database);
-        Lease { shelf: self.clone(), ticket: slot.ticket }
+        Claim { shelf: self.clone(), ticket }
     }
 
     fn slot(&self) -> MutexGuard<'_, Slot<S>> {
@@ -54,6 +53,22 @@ impl<S> Clone for Shelf<S> {
 impl<S> Default for Shelf<S> {
     fn default() -> Self {
         Self(Arc::new(Mutex::new(Slot { ticket: 0, database: None })))
+    }
+}
+
+// === impl Claim ===
+
+impl<S> Claim<S> {
+    /// Puts a database there, and closes it where the claim is no longer the newest. To be called where the database is
+    /// opened: on its way to an actor whose thread blocks, nobody could close it.
+    pub(crate) fn put(self, database: S) -> Option<Lease<S>> {
+        let mut slot = self.shelf.slot();
+        if slot.ticket != self.ticket {
+            return None;
+        }
+        slot.database = Some(database);
+        drop(slot);
+        Some(Lease { shelf: self.shelf, ticket: self.ticket })
     }
 }
 
@@ -80,23 +95,38 @@ impl<S> Drop for Lease<S> {
 mod tests {
     use super::*;
 
+    fn held_for_test<S>(shelf: &Shelf<S>, database: S) -> Lease<S> {
+        shelf.claim().put(database).expect("nobody else has claimed the shelf")
+    }
+
     #[test]
     fn a_successor_takes_the_database_from_an_incarnation_that_hangs() {
         let (shelf, database) = (Shelf::default(), Arc::new("open"));
-        let hung = shelf.put(Arc::clone(&database));
+        let hung = held_for_test(&shelf, Arc::clone(&database));
 
-        shelf.evict();
+        let _claim = shelf.claim();
 
         assert!(hung.get().is_none());
         assert_eq!(Arc::strong_count(&database), 1, "nothing keeps it open");
     }
 
     #[test]
+    fn a_database_that_was_opened_for_an_incarnation_that_hangs_by_now_is_closed() {
+        let (shelf, database) = (Shelf::default(), Arc::new("open"));
+        let hung = shelf.claim();
+        let lease = held_for_test(&shelf, Arc::new("open as well"));
+
+        assert!(hung.put(Arc::clone(&database)).is_none());
+
+        assert_eq!(Arc::strong_count(&database), 1, "nothing keeps it open");
+        assert!(lease.get().is_some());
+    }
+
+    #[test]
     fn an_incarnation_that_wakes_up_late_does_not_close_the_database_of_its_successor() {
         let shelf = Shelf::default();
-        let hung = shelf.put(1);
-        shelf.evict();
-        let lease = shelf.put(2);
+        let hung = held_for_test(&shelf, 1);
+        let lease = held_for_test(&shelf, 2);
 
         drop(hung);
 
@@ -107,7 +137,7 @@ mod tests {
     fn a_database_is_closed_with_its_owner() {
         let (shelf, database) = (Shelf::default(), Arc::new("open"));
 
-        drop(shelf.put(Arc::clone(&database)));
+        drop(held_for_test(&shelf, Arc::clone(&database)));
 
         assert_eq!(Arc::strong_count(&database), 1);
     }

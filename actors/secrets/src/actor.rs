@@ -138,8 +138,9 @@ impl LocalSecrets {
         let changed = self.last_good.take(values, Utc::now());
         if !changed.is_empty() {
             info!(secrets.changed = changed.len(), "secrets changed: {}", changed.join(", "));
-            self.listeners.iter_mut().for_each(|listener| listener.owe(&changed));
         }
+        // Also when nothing changed: a listener whose thread blocked has lost its mailbox and what it was told.
+        self.listeners.iter_mut().for_each(|listener| listener.owe(&changed));
         self.tell_listeners();
     }
 

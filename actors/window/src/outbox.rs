@@ -113,7 +113,10 @@ impl Actor for Outbox {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.take_over(ctx.generation() > 1, ctx);
-        ctx.run_interval(FORGET_EVERY, |outbox, ctx| outbox.write_next(true, ctx));
+        ctx.run_interval(FORGET_EVERY, |outbox, ctx| {
+            outbox.report_standing();
+            outbox.write_next(true, ctx);
+        });
         ctx.run_interval(ROTATE_EVERY, |outbox, ctx| outbox.rotate(ctx));
     }
 }
@@ -404,6 +407,13 @@ impl Outbox {
         }
         self.publish_next(ctx);
         self.write_next(false, ctx);
+    }
+
+    /// An earlier incarnation whose thread was blocked may have reported late.
+    fn report_standing(&self) {
+        if self.usable {
+            self.ports.health.set(Leg::WindowState, LegState::Up);
+        }
     }
 
     fn report_down(&mut self, error: &StateError) {
