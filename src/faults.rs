@@ -2,18 +2,20 @@
 //! Does not cause a failure itself; the tree, the broker, the clock and the disk do, each through its own switch.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tillstream_supervision::{FaultError, Injection, Outcome, Supervisor};
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 use tracing::{info, warn};
 
 use crate::http::Health;
+use afterwards::{Afterwards, LOOK_EVERY};
 use book::Book;
 use environment::Episode;
-use figures::{Figures, Reading};
+use figures::{Figures, Growth, Reading};
 
 mod actor;
+mod afterwards;
 mod book;
 mod environment;
 mod figures;
@@ -39,6 +41,7 @@ struct Inner {
     figures: Figures,
     health: Health,
     book: Book,
+    afterwards: Afterwards,
 }
 
 /// A fault that is under way.
@@ -60,8 +63,8 @@ impl Faults {
         ledger: Option<LedgerDoor>,
         health: Health,
     ) -> Self {
-        let (figures, book) = (Figures::new(ledger), Book::default());
-        Self(Arc::new(Inner { enabled, root, environment, figures, health, book }))
+        let (figures, book, afterwards) = (Figures::new(ledger), Book::default(), Afterwards::default());
+        Self(Arc::new(Inner { enabled, root, environment, figures, health, book, afterwards }))
     }
 
     /// Whether this process lets anybody break it.
@@ -78,7 +81,7 @@ impl Faults {
         let injection = self.0.root.inject(path, fault.kind.fault(fault.seconds))?;
         let id = self.open(path, fault.kind.name(), user);
         let faults = self.clone();
-        let done = actix_rt::spawn(async move { faults.watch_actor(id, injection, fault.patience(), before).await });
+        let done = actix_rt::spawn(async move { faults.watch_actor(id, injection, fault, before).await });
         Ok(UnderWay { id, done })
     }
 
@@ -117,14 +120,16 @@ impl Faults {
         id
     }
 
-    async fn watch_actor(&self, id: u64, injection: Injection, patience: Duration, before: Reading) {
-        let (state, recovery) = match injection.outcome(patience).await {
+    async fn watch_actor(&self, id: u64, injection: Injection, fault: ActorFault, before: Reading) {
+        let outcome = injection.outcome(fault.fires_within(), fault.recovers_within()).await;
+        let (state, recovery) = match outcome {
             Outcome::NotFired => return self.close(id, FaultState::NotFired, None),
             Outcome::Recovered(recovery) => (FaultState::Recovered, Some(recovery)),
             Outcome::NotRecovered { .. } => (FaultState::Unrecovered, None),
         };
         let growth = self.0.figures.growth_since(before).await;
         self.close(id, state, Some(Verdict::of_actor(recovery, growth)));
+        self.look_again_at(id, growth);
     }
 
     async fn watch_environment(&self, id: u64, episode: Episode, before: Reading) {
@@ -134,20 +139,44 @@ impl Faults {
         let state = if recovery.restart.is_some() { FaultState::Recovered } else { FaultState::Unrecovered };
         let growth = self.0.figures.growth_since(before).await;
         self.close(id, state, Some(Verdict::of_environment(&recovery, growth)));
+        self.look_again_at(id, growth);
     }
 
     fn close(&self, id: u64, state: FaultState, verdict: Option<Verdict>) {
         let Some(record) = self.0.book.close(id, state, verdict) else { return };
-        let verdict = serde_json::to_string(&record.verdict).unwrap_or_default();
-        info!(
-            fault.id = id,
-            fault.target = record.target,
-            fault.kind = record.kind,
-            fault.verdict = verdict,
-            "fault `{}` on `{}`: {}",
-            record.kind,
-            record.target,
-            state.name()
-        );
+        log(&record, state.name());
     }
+
+    /// Sales of windows that are not final are in no verdict; one task waits for the windows of all faults.
+    fn look_again_at(&self, id: u64, growth: Growth) {
+        let Some(unjudged) = growth.unjudged else { return };
+        if self.0.afterwards.enter(id, unjudged) {
+            let faults = self.clone();
+            actix_rt::spawn(async move { faults.look_again().await });
+        }
+    }
+
+    async fn look_again(&self) {
+        while !self.0.afterwards.is_over() {
+            sleep(LOOK_EVERY).await;
+            let books = self.0.figures.books().await;
+            for revision in self.0.afterwards.look(books.as_ref()) {
+                let revised = self.0.book.revise(revision.id, revision.lost, revision.double);
+                revised.iter().for_each(|record| log(record, "all its windows are final"));
+            }
+        }
+    }
+}
+
+fn log(record: &FaultRecord, what: &str) {
+    let verdict = serde_json::to_string(&record.verdict).unwrap_or_default();
+    info!(
+        fault.id = record.id,
+        fault.target = record.target,
+        fault.kind = record.kind,
+        fault.verdict = verdict,
+        "fault `{}` on `{}`: {what}",
+        record.kind,
+        record.target
+    );
 }

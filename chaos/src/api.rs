@@ -106,10 +106,12 @@ pub struct Verdict {
     pub replayed: Option<u64>,
     /// Repetitions that were recognised.
     pub duplicates: Option<u64>,
-    /// What the live ledger missed more than before.
+    /// What the live ledger missed more than before, so far: of final windows only.
     pub lost: Option<Imbalance>,
-    /// What it had too much more than before.
+    /// What it had too much more than before, so far.
     pub double: Option<Imbalance>,
+    /// Sales of windows that were not final and therefore not judged.
+    pub open: Option<Imbalance>,
     /// Others that were not left alone.
     pub disturbed: Vec<String>,
 }

@@ -22,6 +22,7 @@ use crate::injection::Injector;
 use crate::load::{Load, connections};
 use crate::options::Options;
 use crate::report::Report;
+use crate::revision::revise;
 use crate::sale::Sales;
 use crate::service::Service;
 use crate::settle::Bookkeeper;
@@ -31,6 +32,8 @@ use crate::watch::ClockWatch;
 /// Between two looks at metrics and simulator.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 const WATCH_WITHIN: Duration = Duration::from_secs(5);
+/// A service that has never answered is most likely not there: a mistyped port must not look like a long outage.
+const FIRST_CONTACT: Duration = Duration::from_secs(10);
 
 /// One line of output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +71,7 @@ pub async fn drill(
     let run = Run::new(options, say)?;
     run.announce();
     let ledger = "/api/v1/ledger";
-    run.service.learn::<Ledger>(ledger, options.tempo.outage).await?;
+    run.service.learn::<Ledger>(ledger, options.tempo.outage.min(FIRST_CONTACT)).await?;
     let injector = run.injector().await?;
     let silenced = Silenced::begin(&run.service, options.tempo.outage).await?;
     if let Some(rate) = silenced.rate() {
@@ -195,12 +198,13 @@ impl<'a> Run<'a> {
         &self,
         books: &Bookkeeper<'_>,
         baseline: &Baseline,
-        faults: Vec<FaultRow>,
+        mut faults: Vec<FaultRow>,
         seconds: f64,
         interrupted: bool,
     ) -> Result<Report, DrillError> {
         let pages = std::mem::take(&mut *self.book.open());
         let account = books.settle(self.run, &pages.answered, baseline).await?;
+        revise(&self.service, &mut faults).await;
         let delays = self.delays();
         let report = Report {
             passed: false,

@@ -7,7 +7,8 @@ use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use crate::api::Verdict;
+use crate::api::{Imbalance, Verdict};
+use crate::cents::Cents;
 use crate::drill::{Line, Say, Stop, told};
 use crate::error::DrillError;
 use crate::injection::{Injector, Order, Outcome, State};
@@ -22,6 +23,8 @@ use crate::summary;
 pub struct FaultRow {
     /// From 1.
     pub number: usize,
+    /// The service's number in the life of the process that took it; none when it was refused.
+    pub id: Option<u64>,
     /// Since the load began.
     pub at_seconds: f64,
     /// What.
@@ -38,6 +41,36 @@ pub struct FaultRow {
     pub verdict: Verdict,
     /// What there is to say about it.
     pub note: Option<String>,
+}
+
+impl FaultRow {
+    /// Whether something happened; an environment that went wrong and is well again counts, felt or not.
+    pub(crate) fn took_effect(&self) -> bool {
+        matches!(self.state, State::Recovered | State::Unrecovered)
+    }
+
+    /// Whether its verdict left sales to be judged later.
+    pub(crate) fn is_unjudged(&self) -> bool {
+        self.verdict.open.is_some_and(|open| open.count > 0)
+    }
+
+    /// What its verdict says was lost or double, in words.
+    pub(crate) fn damage(&self) -> Option<String> {
+        let (lost, double) = (self.verdict.lost.unwrap_or_default(), self.verdict.double.unwrap_or_default());
+        if lost == Imbalance::default() && double == Imbalance::default() {
+            return None;
+        }
+        Some(format!(
+            "fault {} ({} on {}): its verdict says lost {} ({}), double {} ({})",
+            self.number,
+            self.kind,
+            self.target,
+            lost.count,
+            Cents(lost.cents),
+            double.count,
+            Cents(double.cents)
+        ))
+    }
 }
 
 /// Injects the faults of one drill.
@@ -132,6 +165,7 @@ impl Faults<'_> {
         let target = order.target.as_ref();
         FaultRow {
             number,
+            id: outcome.id,
             at_seconds: self.started.elapsed().as_secs_f64(),
             kind: order.kind,
             instead_of,

@@ -25,7 +25,7 @@ const LOOK_WITHIN: Duration = Duration::from_secs(5);
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
 /// A target that is being restarted may be away for this long.
 const AWAY_WITHIN: Duration = Duration::from_secs(10);
-/// A verdict that is pending for longer will not come.
+/// A verdict that is pending for longer than the fault itself takes and this will not come.
 const PENDING_WITHIN: Duration = Duration::from_secs(60);
 /// How often a fault is ordered anew because the process died before it had a verdict.
 const ORDERS: usize = 5;
@@ -62,6 +62,8 @@ pub(crate) struct Order {
 /// What came of it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Outcome {
+    /// The service's number.
+    pub(crate) id: Option<u64>,
     /// How it ended.
     pub(crate) state: State,
     /// The service's figures.
@@ -99,6 +101,12 @@ impl Order {
         body.to_string()
     }
 
+    /// How long the fault may take by itself: block, wait for its moment, hold.
+    fn lasts(&self) -> Duration {
+        let seconds = if self.kind == FaultKind::Clock { self.hold_seconds } else { self.seconds };
+        seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or_default()
+    }
+
     fn is_of(&self, record: &FaultRecord) -> bool {
         let same_target = self.target.as_ref().is_none_or(|target| Some(&target.path) == record.target.as_ref());
         record.kind == self.kind.name() && same_target
@@ -108,11 +116,11 @@ impl Order {
 impl Outcome {
     /// The order was not carried out.
     pub(crate) fn refused(why: String) -> Self {
-        Self::new(State::Refused, None, Some(why))
+        Self { id: None, state: State::Refused, verdict: Verdict::default(), note: Some(why) }
     }
 
-    fn new(state: State, verdict: Option<Verdict>, note: Option<String>) -> Self {
-        Self { state, verdict: verdict.unwrap_or_default(), note }
+    fn of(record: FaultRecord, state: State, note: Option<String>) -> Self {
+        Self { id: Some(record.id), state, verdict: record.verdict.unwrap_or_default(), note }
     }
 }
 
@@ -149,12 +157,12 @@ impl Injector {
                 Err(refusal) => return Ok(Outcome::refused(refusal)),
             };
             self.known.insert(record.id);
-            if let Some(record) = self.verdict(record).await? {
+            if let Some(record) = self.verdict(order, record).await? {
                 return self.confirm(order, record).await;
             }
         }
         let note = "the process died each time before there was a verdict".to_owned();
-        Ok(Outcome::new(State::Unrecovered, None, Some(note)))
+        Ok(Outcome { id: None, state: State::Unrecovered, verdict: Verdict::default(), note: Some(note) })
     }
 
     /// The record of the ordered fault, or why it was refused.
@@ -193,9 +201,10 @@ impl Injector {
     }
 
     /// Waits while it is pending; `None` when the process has forgotten it.
-    async fn verdict(&self, mut record: FaultRecord) -> Result<Option<FaultRecord>, DrillError> {
+    async fn verdict(&self, order: &Order, mut record: FaultRecord) -> Result<Option<FaultRecord>, DrillError> {
         let (started, path) = (Instant::now(), format!("{FAULTS}/{}", record.id));
-        while record.state == "pending" && started.elapsed() < PENDING_WITHIN {
+        let patience = PENDING_WITHIN + order.lasts();
+        while record.state == "pending" && started.elapsed() < patience {
             sleep(AGAIN_AFTER).await;
             let known: FaultRecord = match self.service.learn(&path, self.tempo.outage).await {
                 Err(DrillError::Unexpected { status: 404, .. }) => return Ok(None),
@@ -217,10 +226,10 @@ impl Injector {
             _ => State::Unrecovered,
         };
         let note = (record.state == "pending").then(|| "no verdict came".to_owned());
-        let Some(target) = &order.target else { return Ok(Outcome::new(state, record.verdict, note)) };
+        let Some(target) = &order.target else { return Ok(Outcome::of(record, state, note)) };
         match self.runs(&target.path).await? {
-            None => Ok(Outcome::new(state, record.verdict, note)),
-            Some(shown) => Ok(Outcome::new(State::Unrecovered, record.verdict, Some(shown))),
+            None => Ok(Outcome::of(record, state, note)),
+            Some(shown) => Ok(Outcome::of(record, State::Unrecovered, Some(shown))),
         }
     }
 

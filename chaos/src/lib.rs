@@ -19,6 +19,7 @@ mod pace;
 mod plan;
 mod quantiles;
 mod report;
+mod revision;
 mod sale;
 mod script;
 mod service;

@@ -115,11 +115,31 @@ impl Report {
     }
 
     fn of_faults(&self) -> Vec<String> {
+        [self.of_recoveries(), self.of_effect(), self.of_verdicts()].concat()
+    }
+
+    fn of_recoveries(&self) -> Vec<String> {
         let of = |state| self.faults.iter().filter(move |row| row.state == state);
         let unrecovered = of(State::Unrecovered).map(|row| format!("{} did not recover from {}", row.target, row.kind));
         let why = |row: &FaultRow| row.note.clone().unwrap_or_default();
         let refused = of(State::Refused).map(|row| format!("{} on {} was refused: {}", row.kind, row.target, why(row)));
         unrecovered.chain(refused).collect()
+    }
+
+    /// Faults that find nobody to hurt prove nothing.
+    fn of_effect(&self) -> Vec<String> {
+        let asked = self.faults.len();
+        let effective = self.faults.iter().filter(|row| row.took_effect()).count();
+        if effective * 2 >= asked {
+            return Vec::new();
+        }
+        vec![format!("only {effective} of {asked} faults took effect: little is proven")]
+    }
+
+    /// What the service itself says that a fault has cost, unless the fault was to miscount.
+    fn of_verdicts(&self) -> Vec<String> {
+        let honest = self.faults.iter().filter(|row| !row.kind.tampers());
+        honest.filter_map(FaultRow::damage).collect()
     }
 }
 
@@ -169,6 +189,7 @@ pub(crate) mod tests {
     pub(crate) fn report_for_test() -> Report {
         let row = |number, kind, detection| FaultRow {
             number,
+            id: Some(1),
             at_seconds: 1.5,
             kind,
             instead_of: None,
@@ -233,6 +254,46 @@ pub(crate) mod tests {
         assert!(hidden.contains("2 sales are not in the ledger"));
         let open = reasons_for_test(|report| report.account.open = [(store(), 2)].into());
         assert!(open.contains("2 sales are in windows that did not become final in time"));
+    }
+
+    #[test]
+    fn a_drill_whose_faults_mostly_found_nobody_proves_little() {
+        let lame = |count: usize| {
+            reasons_for_test(|report| {
+                report.faults.extend(report_for_test().faults);
+                report.faults.iter_mut().take(count).for_each(|row| row.state = State::NotFired);
+            })
+        };
+        assert_eq!(lame(2), "");
+        assert_eq!(lame(3), "only 1 of 4 faults took effect: little is proven");
+        assert_eq!(lame(4), "only 0 of 4 faults took effect: little is proven");
+        assert_eq!(reasons_for_test(|report| report.faults.clear()), "", "nobody asked for faults");
+        let stall = reasons_for_test(|report| {
+            report.faults.truncate(1);
+            report.faults[0].kind = FaultKind::BrokerStall;
+            report.faults[0].verdict = Verdict::default();
+        });
+        assert_eq!(stall, "", "a condition that nobody felt was survived all the same");
+    }
+
+    #[test]
+    fn a_verdict_with_a_loss_fails_the_drill_unless_the_fault_was_to_miscount() {
+        let damaged = |kind, lost: i64, double: i64| {
+            reasons_for_test(|report| {
+                let row = &mut report.faults[1];
+                row.kind = kind;
+                row.verdict.lost = Some(Imbalance { count: lost, cents: lost * 250 });
+                row.verdict.double = Some(Imbalance { count: 0, cents: double });
+            })
+        };
+        let told = damaged(FaultKind::Stop, 2, 0);
+        assert_eq!(
+            told,
+            "fault 2 (stop on root.pipeline.windows.STORE_3): its verdict says lost 2 (5.00), double 0 (0.00)"
+        );
+        assert!(damaged(FaultKind::Stop, 0, 1).ends_with("lost 0 (0.00), double 0 (0.01)"));
+        assert_eq!(damaged(FaultKind::Stop, 0, 0), "");
+        assert_eq!(damaged(FaultKind::LoseSale, 1, 1), "");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use crate::api::Imbalance;
 use crate::delays::WindowDelay;
 use crate::faults::FaultRow;
 use crate::injection::State;
@@ -27,6 +28,9 @@ pub(crate) fn heading() -> String {
         name("replayed"),
         name("repeated"),
         name("disturbed"),
+        name("lost so far"),
+        name("double"),
+        name("open"),
         name("state"),
     ])
 }
@@ -50,16 +54,34 @@ pub(crate) fn row(row: &FaultRow) -> String {
         number(verdict.replayed),
         number(verdict.duplicates),
         verdict.disturbed.len().to_string(),
+        sales(verdict.lost),
+        sales(verdict.double),
+        sales(verdict.open),
         format!("{}{}", state(row.state), row.note.as_deref().map_or_else(String::new, |note| format!(": {note}"))),
     ])
 }
 
 /// Names to the left, figures to the right.
-fn columns(cells: [String; 11]) -> String {
-    let [number, at, fault, target, detected, restarted, generation, replayed, repeated, disturbed, state] = cells;
+fn columns(cells: [String; 14]) -> String {
+    let [
+        number,
+        at,
+        fault,
+        target,
+        detected,
+        restarted,
+        generation,
+        replayed,
+        repeated,
+        disturbed,
+        lost,
+        double,
+        open,
+        state,
+    ] = cells;
     format!(
         "{number:>5} {at:>8}  {fault:<13} {target:<34} {detected:>10} {restarted:>10} {generation:>11} {replayed:>8} \
-         {repeated:>8} {disturbed:>9}  {state}"
+         {repeated:>8} {disturbed:>9} {lost:>11} {double:>6} {open:>6}  {state}"
     )
 }
 
@@ -70,6 +92,11 @@ const fn state(state: State) -> &'static str {
         State::Unrecovered => "NOT RECOVERED",
         State::Refused => "REFUSED",
     }
+}
+
+/// Nobody could say what is not there.
+fn sales(amount: Option<Imbalance>) -> String {
+    amount.map_or_else(|| "-".to_owned(), |amount| amount.count.to_string())
 }
 
 fn milliseconds(value: f64) -> String {
@@ -84,6 +111,7 @@ impl Report {
         write_figures(&mut out, "fault", &self.by_kind);
         write_figures(&mut out, "actor", &self.by_actor);
         self.write_delays(&mut out);
+        self.write_unjudged(&mut out);
         self.write_account(&mut out);
         self.write_verdict(&mut out);
         out
@@ -114,6 +142,16 @@ impl Report {
         };
         line(out, &format!("window delay before the first fault: {}", told(self.calm_delay)));
         line(out, &format!("window delay since:                  {}", told(self.run_delay)));
+    }
+
+    /// A 0 in a verdict means little while windows are open.
+    fn write_unjudged(&self, out: &mut String) {
+        let unjudged = self.faults.iter().filter(|row| row.is_unjudged()).count();
+        if unjudged > 0 {
+            let text = "verdicts were given before all windows were final and not judged again: there lost and double \
+                        are so far; the account below has every sale";
+            line(out, &format!("{unjudged} {text}"));
+        }
     }
 
     fn write_account(&self, out: &mut String) {
@@ -237,6 +275,18 @@ mod tests {
         let text = report_for_test().judged().text();
         assert!(text.lines().last().unwrap().starts_with("PASSED: every sale"), "{text}");
         assert!(text.contains("lost: 0 (0.00)  double: 0 (0.00)"));
+    }
+
+    #[test]
+    fn what_a_verdict_could_not_judge_is_shown_as_open() {
+        let mut report = report_for_test();
+        report.faults[0].verdict.lost = Some(Imbalance::default());
+        report.faults[0].verdict.open = Some(Imbalance { count: 57, cents: 5_700 });
+        let shown = row(&report.faults[0]);
+        assert!(shown.ends_with(" 0      -     57  recovered"), "{shown}");
+        let text = report.judged().text();
+        assert!(text.contains("1 verdicts were given before all windows were final"), "{text}");
+        assert!(!report_for_test().judged().text().contains("verdicts were given"));
     }
 
     #[test]

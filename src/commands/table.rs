@@ -84,6 +84,7 @@ mod tests {
             late: (0, money(0)),
             rejected: (0, money(0)),
             open: (3, money(999)),
+            open_starts: None,
             imbalance_count: 0,
             imbalance_cents: 0,
         };

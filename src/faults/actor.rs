@@ -68,12 +68,19 @@ impl ActorKind {
 // === impl ActorFault ===
 
 impl ActorFault {
-    /// How long the recovery is awaited.
-    pub(super) fn patience(self) -> Duration {
+    /// How long it may take until the fault takes effect; it is disarmed then.
+    pub(super) fn fires_within(self) -> Duration {
         match self.kind {
             ActorKind::PanicAfter => self.seconds.unwrap_or(AWAIT_MESSAGE),
+            ActorKind::Panic | ActorKind::Stop | ActorKind::Hang | ActorKind::Block => PATIENCE,
+        }
+    }
+
+    /// How long the recovery is awaited from then on.
+    pub(super) fn recovers_within(self) -> Duration {
+        match self.kind {
             ActorKind::Block => self.seconds.unwrap_or(BLOCK) + PATIENCE,
-            ActorKind::Panic | ActorKind::Stop | ActorKind::Hang => PATIENCE,
+            ActorKind::Panic | ActorKind::PanicAfter | ActorKind::Stop | ActorKind::Hang => PATIENCE,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
-use super::verdict::Verdict;
+use super::verdict::{Difference, Verdict};
 
 /// How many faults are kept.
 const KEPT: usize = 1_000;
@@ -96,6 +96,14 @@ impl Book {
         let record = pages.find(id)?;
         record.state = state;
         record.verdict = verdict;
+        Some(record.clone())
+    }
+
+    /// Enters what the windows that were open at the verdict have come to.
+    pub(super) fn revise(&self, id: u64, lost: Difference, double: Difference) -> Option<FaultRecord> {
+        let mut pages = self.pages();
+        let record = pages.find(id)?;
+        record.verdict.as_mut()?.revise(lost, double);
         Some(record.clone())
     }
 

@@ -37,9 +37,12 @@ pub(super) struct Reading {
 
 /// What all stores miss and have too much; stores do not make up for each other.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Books {
+pub(super) struct Books {
     missing: Difference,
     surplus: Difference,
+    open: Difference,
+    /// Where the oldest and the newest window of any store that is not final start.
+    open_starts: Option<(i64, i64)>,
 }
 
 /// From one reading to another.
@@ -49,6 +52,9 @@ pub(super) struct Growth {
     pub(super) duplicates: u64,
     pub(super) lost: Option<Difference>,
     pub(super) double: Option<Difference>,
+    pub(super) open: Option<Difference>,
+    /// The ledger before, and the start of the newest window that is open now: there is something to look at again.
+    pub(super) unjudged: Option<(Books, i64)>,
 }
 
 // === impl Figures ===
@@ -79,7 +85,8 @@ impl Figures {
         }
     }
 
-    async fn books(&self) -> Option<Books> {
+    /// What the ledger says; `None` when it does not.
+    pub(super) async fn books(&self) -> Option<Books> {
         let answer = self.ledger.as_ref()?.ask(QueryLedger, LEDGER_WITHIN).await;
         Some(Books::of(&answer.ok()?.ok()?))
     }
@@ -90,11 +97,14 @@ impl Figures {
 impl Reading {
     fn since(self, before: Self) -> Growth {
         let books = self.books.zip(before.books);
+        let growth = books.map(|(now, then)| now.beyond(&then));
         Growth {
             replayed: self.replayed.saturating_sub(before.replayed),
             duplicates: self.duplicates.saturating_sub(before.duplicates),
-            lost: books.map(|(now, then)| now.missing.beyond(then.missing)),
-            double: books.map(|(now, then)| now.surplus.beyond(then.surplus)),
+            lost: growth.map(|(lost, _)| lost),
+            double: growth.map(|(_, double)| double),
+            open: self.books.map(|now| now.open),
+            unjudged: books.and_then(|(now, then)| Some((then, now.open_starts?.1))),
         }
     }
 }
@@ -102,6 +112,16 @@ impl Reading {
 // === impl Books ===
 
 impl Books {
+    /// Whether every window that starts until then is final.
+    pub(super) fn are_final_until(&self, start: i64) -> bool {
+        self.open_starts.is_none_or(|(oldest, _)| oldest > start)
+    }
+
+    /// What is missing and what is too much now and was not before.
+    pub(super) fn beyond(&self, before: &Self) -> (Difference, Difference) {
+        (self.missing.beyond(before.missing), self.surplus.beyond(before.surplus))
+    }
+
     fn of(report: &LedgerReport) -> Self {
         let mut books = Self::default();
         for store in &report.stores {
@@ -109,6 +129,9 @@ impl Books {
             books.missing.cents += store.imbalance_cents.max(0);
             books.surplus.count -= store.imbalance_count.min(0);
             books.surplus.cents -= store.imbalance_cents.min(0);
+            books.open.count += i64::try_from(store.open.0).unwrap_or(i64::MAX);
+            books.open.cents += store.open.1.cents();
+            books.open_starts = widest(books.open_starts, store.open_starts);
         }
         books
     }
@@ -129,6 +152,11 @@ impl Difference {
     fn beyond(self, other: Self) -> Self {
         Self { count: (self.count - other.count).max(0), cents: (self.cents - other.cents).max(0) }
     }
+}
+
+fn widest(one: Option<(i64, i64)>, other: Option<(i64, i64)>) -> Option<(i64, i64)> {
+    let Some((one, other)) = one.zip(other) else { return one.or(other) };
+    Some((one.0.min(other.0), one.1.max(other.1)))
 }
 
 /// The sum of a counter of this process over its labels; 0 where nobody counts.

@@ -21,7 +21,8 @@ pub use order::{ActorOrder, EnvironmentOrder};
 /// A recovery that takes longer is read with GET.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 
-/// Make an actor or a supervisor fail; answers once it is back, at most 15 s later, with what that cost.
+/// Make an actor or a supervisor fail; answers once it is back, at most 15 s later, with what that cost so far: sales of
+/// windows that are not final are counted as `open` and judged when those are, see the fault's own address.
 #[utoipa::path(
     post,
     path = "/api/v1/actors/{path}/fault",
@@ -81,7 +82,7 @@ pub async fn break_environment(
     answer(&api, &request, under_way).await
 }
 
-/// Read one fault and its verdict.
+/// Read one fault and its verdict; what it lost or doubled is certain once `open` is 0.
 #[utoipa::path(
     get,
     path = "/api/v1/faults/{id}",

@@ -292,6 +292,7 @@ async fn the_ledger_shows_both_sides_and_whether_they_agree() {
             late: side(0, 0),
             rejected: side(0, 0),
             open: side(2, 250),
+            open_starts: None,
             imbalance_count: 1,
             imbalance_cents: 100,
         };

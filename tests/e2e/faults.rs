@@ -95,7 +95,30 @@ async fn everybody_in_the_tree_comes_back_from_a_panic_and_no_sale_is_lost_or_do
 
     let pause = app.send(app.request("PUT", "/api/v1/generator", "admin").json(&json!({"rate": 0}))).await;
     assert_eq!(pause.json(), json!({"rate": 0, "running": false}));
-    app.ledger_balances().await;
+    app.all_windows_are_final().await;
+    app.faults_cost_nothing().await;
+}
+
+#[tokio::test]
+async fn a_loss_that_is_not_known_yet_at_the_answer_shows_in_the_verdict_once_its_window_is_final() {
+    let app = TestApp::start().await;
+    let id = app.break_environment(&json!({"kind": "lose_sale", "seconds": 30})).await;
+    let spoiled = Sale::new("STORE_3", 250);
+    app.accept(&spoiled).await;
+    app.over(id).await;
+    // Aggregation never heard of the first one: without a second one its window would not be told as final.
+    app.accept(&Sale::new("STORE_3", 1_000).at(spoiled.time)).await;
+
+    let verdict = eventually("the verdict on a final window", SOON, async || {
+        let record = app.get(&format!("/api/v1/faults/{id}"), "admin").await.json();
+        let verdict = record["verdict"].clone();
+        if verdict["open"]["count"] == 0 { Ok(verdict) } else { Err(record.to_string()) }
+    })
+    .await;
+
+    assert_eq!(verdict["open"], json!({"count": 0, "cents": 0}));
+    assert_eq!(verdict["lost"], json!({"count": 1, "cents": 250}));
+    assert_eq!(verdict["double"], json!({"count": 0, "cents": 0}));
 }
 
 fn number(verdict: &Value, key: &str) -> u64 {

@@ -6,10 +6,12 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::support::{Sale, Setup, TestApp, pause, sum_of};
+use crate::support::{Sale, Setup, TestApp, eventually, pause, sum_of};
 
 /// More deaths than a message may have deliveries on a queue that gives up.
 const DEATHS: usize = 40;
+
+const SOON: Duration = Duration::from_secs(60);
 
 /// Kills without waiting for recoveries, while sales come in.
 async fn kill_without_a_pause(app: &TestApp, path: &str) -> Vec<Sale> {
@@ -31,6 +33,11 @@ async fn survives(path: &str) {
 
     let sales = kill_without_a_pause(&app, path).await;
 
+    eventually("the storm to be over", SOON, async || match app.get("/api/v1/pos/turnover?limit=1", "admin").await {
+        ready if ready.status == 200 => Ok(()),
+        waiting => Err(waiting.text),
+    })
+    .await;
     let windows = app.windows_when_final(u64::try_from(sales.len()).unwrap()).await;
     assert_eq!(sum_of(&windows).0, sales.iter().map(|sale| sale.cents).sum::<i64>());
     app.ledger_balances().await;
@@ -49,4 +56,25 @@ async fn a_ledger_that_is_killed_again_and_again_misses_no_sale() {
 #[tokio::test]
 async fn an_outbox_that_is_killed_again_and_again_decides_everything_once() {
     survives("root.pipeline.outbox").await;
+}
+
+#[tokio::test]
+async fn a_window_that_is_rebuilt_after_a_kill_is_not_counted_as_a_new_one() {
+    let app = Setup::new().setting("window.allowed_lateness", "5m").start().await;
+    app.accept(&Sale::new("STORE_1", 100)).await;
+    let emitted = async |kind: &str| app.metric("pos_windows_emitted_total", &format!("kind=\"{kind}\"")).await;
+    eventually("the window to be told", SOON, async || match emitted("first").await {
+        1.0 => Ok(()),
+        seen => Err(seen.to_string()),
+    })
+    .await;
+
+    app.recovers("root.pipeline.windows.STORE_1", &json!({"kind": "panic"})).await;
+
+    eventually("the window to be told again", SOON, async || match emitted("update").await {
+        1.0 => Ok(()),
+        seen => Err(seen.to_string()),
+    })
+    .await;
+    assert!((emitted("first").await - 1.0).abs() < f64::EPSILON);
 }

@@ -50,6 +50,8 @@ pub struct StoreLedger {
     pub rejected: (u64, Money),
     /// Distinct paid sales whose window is not final yet.
     pub open: (u64, Money),
+    /// Where the oldest and the newest of those windows start, in microseconds since 1970.
+    pub open_starts: Option<(i64, i64)>,
     /// `accepted - (in_windows + late + rejected)`, not clamped: must be 0.
     pub imbalance_count: i64,
     /// The same in cents.

@@ -197,12 +197,21 @@ impl FaultRecord {
         *lock(&self.facts)
     }
 
+    /// Waits until it has struck, or can no longer.
+    pub(crate) async fn fired(&self) {
+        self.until(|facts| facts.has_fired() || facts.is_final()).await;
+    }
+
     /// Waits until nothing more can come.
     pub(crate) async fn settled(&self) {
+        self.until(|facts| facts.is_final()).await;
+    }
+
+    async fn until(&self, is_so: impl Fn(&Facts) -> bool) {
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
             changed.as_mut().enable();
-            if self.facts().is_final() {
+            if is_so(&self.facts()) {
                 return;
             }
             changed.await;

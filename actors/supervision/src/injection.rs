@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{timeout, timeout_at};
 
 use crate::fault::{Facts, FaultRecord};
 use crate::supervisor::Supervisor;
@@ -57,12 +57,15 @@ impl Injection {
         Self { tree, target, record, before }
     }
 
-    /// Waits until the victim serves again, is gone for good, or the time is up. A fault that has not struck by then is
-    /// disarmed.
-    pub async fn outcome(self, within: Duration) -> Outcome {
+    /// Waits at most `fire_within` for the fault to strike; one that has not by then is disarmed. From its stroke on the
+    /// victim has `recover_within` to serve again, however late the stroke came.
+    pub async fn outcome(self, fire_within: Duration, recover_within: Duration) -> Outcome {
         // Either way the record says how far it came.
-        let _ = timeout_at(Instant::now() + within, self.record.settled()).await;
+        let _ = timeout(fire_within, self.record.fired()).await;
         self.target.faults().disarm(&self.record);
+        if let Some((fired, _)) = self.record.facts().fired {
+            let _ = timeout_at(fired + recover_within, self.record.settled()).await;
+        }
         let facts = self.record.facts();
         if let Some(recovery) = self.recovery(&facts) {
             return Outcome::Recovered(recovery);

@@ -33,7 +33,7 @@ async fn the_outcome_of_a_fault_can_be_awaited_on_any_thread() {
     on_one_thread(async {
         let root = patient_root(Strategy::OneForOne);
         counter(&root, "c", &Log::default());
-        assert_send(&inject(&root, "root.c", Fault::Panic).outcome(SOON));
+        assert_send(&inject(&root, "root.c", Fault::Panic).outcome(SOON, SOON));
     })
     .await;
 }
@@ -45,7 +45,7 @@ async fn a_failure_of_an_idle_actor_is_measured_and_touches_nobody_else() {
         let counters = counters(&root, 3, &Log::default());
         settled(&root).await;
         for (generation_before, fault) in [(1, Fault::Panic), (2, Fault::Stop)] {
-            let recovery = recovered(inject(&root, "root.c1", fault).outcome(SOON).await);
+            let recovery = recovered(inject(&root, "root.c1", fault).outcome(SOON, SOON).await);
             let generation_after = generation_before + 1;
             let (detection, restart, disturbed) = (Duration::ZERO, Duration::ZERO, Vec::new());
             assert_eq!(recovery, Recovery { generation_before, generation_after, detection, restart, disturbed });
@@ -70,7 +70,8 @@ async fn the_restart_time_includes_the_backoff() {
         settled(&root).await;
         let mut restarts = Vec::new();
         for _ in 0..3 {
-            restarts.push(recovered(inject(&root, "root.c", Fault::Panic).outcome(SOON).await).restart.as_millis());
+            restarts
+                .push(recovered(inject(&root, "root.c", Fault::Panic).outcome(SOON, SOON).await).restart.as_millis());
         }
         assert_eq!(restarts, [0, 10, 20]);
     })
@@ -84,7 +85,7 @@ async fn a_fault_whose_moment_never_comes_is_disarmed() {
         let counter = counter(&root, "c", &Log::default());
         let before = Instant::now();
 
-        let outcome = inject(&root, "root.c", Fault::PanicAfter).outcome(Duration::from_secs(3)).await;
+        let outcome = inject(&root, "root.c", Fault::PanicAfter).outcome(Duration::from_secs(3), SOON).await;
 
         assert_eq!(outcome, Outcome::NotFired);
         assert_eq!(before.elapsed(), Duration::from_secs(3));
@@ -100,7 +101,7 @@ async fn a_fault_after_the_next_message_counts_from_the_message_on() {
         let root = patient_root(Strategy::OneForOne);
         let counter = counter(&root, "c", &Log::default());
         let injection = inject(&root, "root.c", Fault::PanicAfter);
-        let outcome = tokio::task::spawn_local(injection.outcome(SOON));
+        let outcome = tokio::task::spawn_local(injection.outcome(SOON, SOON));
         sleep(Duration::from_secs(2)).await;
 
         assert_eq!(ping(&counter).await, Err(AskError::Lost));
@@ -113,6 +114,41 @@ async fn a_fault_after_the_next_message_counts_from_the_message_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_fault_that_strikes_late_leaves_its_victim_the_whole_time_to_recover() {
+    on_one_thread(async {
+        let pause = Duration::from_secs(4);
+        let backoff = Backoff { min: pause, max: pause, jitter: 0.0, healthy_after: Duration::from_secs(60) };
+        let spec = SupervisorSpec { backoff, ..patient("root", Strategy::OneForOne) };
+        let root = Supervisor::root(spec, &Place::here());
+        let counter = counter(&root, "c", &Log::default());
+        settled(&root).await;
+        recovered(inject(&root, "root.c", Fault::Panic).outcome(SOON, SOON).await); // The next restart has to wait.
+        let injection = inject(&root, "root.c", Fault::PanicAfter);
+        let outcome = tokio::task::spawn_local(injection.outcome(Duration::from_secs(2), SOON));
+        sleep(Duration::from_millis(1_900)).await;
+
+        assert_eq!(ping(&counter).await, Err(AskError::Lost));
+
+        let recovery = recovered(outcome.await.expect("it does not panic"));
+        assert_eq!((recovery.generation_after, recovery.restart), (3, pause), "longer than the fault was armed");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_victim_that_is_not_back_in_its_time_has_not_recovered_although_the_fault_could_have_waited_longer() {
+    on_one_thread(async {
+        let root = patient_root(Strategy::OneForOne);
+        counter(&root, "c", &Log::default());
+        let before = Instant::now();
+        let outcome = inject(&root, "root.c", Fault::Hang).outcome(Duration::from_secs(60), SOON).await;
+        assert_eq!(outcome, Outcome::NotRecovered { fired: true, detected: false });
+        assert_eq!(before.elapsed(), SOON);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_fault_that_replaces_another_withdraws_it() {
     on_one_thread(async {
         let root = patient_root(Strategy::OneForOne);
@@ -120,9 +156,9 @@ async fn a_fault_that_replaces_another_withdraws_it() {
         let first = inject(&root, "root.c", Fault::PanicAfter);
         let second = inject(&root, "root.c", Fault::Panic);
         let before = Instant::now();
-        assert_eq!(first.outcome(SOON).await, Outcome::NotFired);
+        assert_eq!(first.outcome(SOON, SOON).await, Outcome::NotFired);
         assert_eq!(before.elapsed(), Duration::ZERO, "it is known at once");
-        recovered(second.outcome(SOON).await);
+        recovered(second.outcome(SOON, SOON).await);
     })
     .await;
 }
@@ -136,7 +172,7 @@ async fn two_faults_at_once_in_one_actor_are_both_accounted_for() {
         settle().await;
         let stop = inject(&root, "root.c", Fault::Stop);
         for injection in [hang, stop] {
-            let recovery = recovered(injection.outcome(SOON).await);
+            let recovery = recovered(injection.outcome(SOON, SOON).await);
             assert_eq!((recovery.generation_before, recovery.generation_after), (1, 2));
         }
     })
@@ -148,7 +184,7 @@ async fn a_hung_actor_that_nobody_looks_for_has_not_recovered() {
     on_one_thread(async {
         let root = patient_root(Strategy::OneForOne);
         counter(&root, "c", &Log::default());
-        let outcome = inject(&root, "root.c", Fault::Hang).outcome(SOON).await;
+        let outcome = inject(&root, "root.c", Fault::Hang).outcome(SOON, SOON).await;
         assert_eq!(outcome, Outcome::NotRecovered { fired: true, detected: false });
     })
     .await;
@@ -166,8 +202,8 @@ async fn a_victim_that_is_removed_meanwhile_ends_the_wait() {
         assert!(root.remove("c1").await);
         let before = Instant::now();
 
-        assert_eq!(hung.outcome(SOON).await, Outcome::NotRecovered { fired: true, detected: false });
-        assert_eq!(never.outcome(SOON).await, Outcome::NotRecovered { fired: false, detected: false });
+        assert_eq!(hung.outcome(SOON, SOON).await, Outcome::NotRecovered { fired: true, detected: false });
+        assert_eq!(never.outcome(SOON, SOON).await, Outcome::NotRecovered { fired: false, detected: false });
 
         assert_eq!(before.elapsed(), Duration::ZERO);
     })
@@ -181,7 +217,7 @@ async fn a_transient_actor_that_was_stopped_is_gone_for_good_and_that_is_said_at
         let spec = ActorSpec::new("c", "counter").restart(Restart::Transient);
         root.spawn(spec, &Place::here(), || Counter::new("c", &Log::default())).expect("free");
         settled(&root).await;
-        let outcome = inject(&root, "root.c", Fault::Stop).outcome(SOON).await;
+        let outcome = inject(&root, "root.c", Fault::Stop).outcome(SOON, SOON).await;
         assert_eq!(outcome, Outcome::NotRecovered { fired: true, detected: true });
     })
     .await;
@@ -206,10 +242,10 @@ async fn a_victim_that_cannot_start_again_has_not_recovered_although_its_failure
         root.spawn(ActorSpec::new("f", "f"), &Place::here(), move || Fragile(own.clone())).expect("free");
         settled(&root).await;
         broken.store(true, SeqCst);
-        let outcome = inject(&root, "root.f", Fault::Panic).outcome(SOON).await;
+        let outcome = inject(&root, "root.f", Fault::Panic).outcome(SOON, SOON).await;
         assert_eq!(outcome, Outcome::NotRecovered { fired: true, detected: true });
 
-        let late = inject(&root, "root.f", Fault::Panic).outcome(SOON).await;
+        let late = inject(&root, "root.f", Fault::Panic).outcome(SOON, SOON).await;
         assert_eq!(late, Outcome::NotRecovered { fired: false, detected: false }, "it is down");
     })
     .await;
@@ -222,7 +258,7 @@ async fn a_blocked_thread_that_goes_on_by_itself_has_recovered_without_a_restart
         counter(&root, "c", &Log::default());
         for path in ["root.c", "root"] {
             let block = inject(&root, path, Fault::Block(Duration::from_millis(20)));
-            let recovery = recovered(block.outcome(SOON).await);
+            let recovery = recovered(block.outcome(SOON, SOON).await);
             assert_eq!((recovery.generation_before, recovery.generation_after), (1, 1));
         }
     })
@@ -241,7 +277,7 @@ async fn those_who_restart_with_their_group_are_named_as_disturbed_and_those_out
         group.spawn(spec, &Place::here(), || Counter::new("t", &Log::default())).expect("free");
         settled(&root).await;
 
-        let recovery = recovered(inject(&root, "root.group.c1", Fault::Panic).outcome(SOON).await);
+        let recovery = recovered(inject(&root, "root.group.c1", Fault::Panic).outcome(SOON, SOON).await);
 
         assert_eq!(recovery.disturbed, ["root.group.c2", "root.group.t"]);
     })
@@ -254,13 +290,13 @@ async fn an_actor_that_comes_or_goes_on_purpose_during_a_recovery_was_not_distur
         let root = Supervisor::root(hesitant("root", Strategy::OneForOne), &Place::here());
         counters(&root, 3, &Log::default());
         settled(&root).await;
-        recovered(inject(&root, "root.c0", Fault::Panic).outcome(SOON).await);
+        recovered(inject(&root, "root.c0", Fault::Panic).outcome(SOON, SOON).await);
         let second = inject(&root, "root.c0", Fault::Panic);
 
         assert!(root.remove("c1").await);
         counter(&root, "new", &Log::default());
 
-        assert_eq!(recovered(second.outcome(SOON).await).disturbed, [""; 0]);
+        assert_eq!(recovered(second.outcome(SOON, SOON).await).disturbed, [""; 0]);
     })
     .await;
 }
@@ -276,7 +312,7 @@ async fn whoever_was_down_before_is_not_blamed_on_the_fault() {
         root.spawn(ActorSpec::new("f", "f"), &Place::here(), move || Fragile(broken.clone())).expect("free");
         sleep(Duration::from_secs(10)).await;
         assert!(root.degraded().is_some());
-        assert_eq!(recovered(inject(&root, "root.c", Fault::Panic).outcome(SOON).await).disturbed, [""; 0]);
+        assert_eq!(recovered(inject(&root, "root.c", Fault::Panic).outcome(SOON, SOON).await).disturbed, [""; 0]);
     })
     .await;
 }
@@ -290,7 +326,7 @@ async fn ten_thousand_actors_are_watched_for_disturbance() {
         counters[9_999].started().await.expect("it starts");
         settled(&root).await;
         let injection = inject(&root, "root.group.c7", Fault::Panic);
-        let recovery = recovered(injection.outcome(SOON).await);
+        let recovery = recovered(injection.outcome(SOON, SOON).await);
         assert_eq!(recovery.disturbed.len(), 10_000, "all but the victim, and their supervisor, which restarts them");
         assert_eq!(counters[0].ask(Ping, SOON).await, Ok(1));
     })

@@ -17,7 +17,7 @@ use tillstream_supervision::{
 use tokio::time::{Instant, sleep};
 
 async fn strike(root: &Supervisor, path: &str, fault: Fault) -> Recovery {
-    match root.inject(path, fault).expect("it is there").outcome(SOON).await {
+    match root.inject(path, fault).expect("it is there").outcome(SOON, SOON).await {
         Outcome::Recovered(recovery) => recovery,
         other => panic!("{path} after {fault:?}: {other:?}"),
     }
@@ -76,7 +76,7 @@ async fn a_supervisor_that_panics_after_an_order_has_carried_it_out() {
 
         assert!(ends(&root, group.remove("c1")).await, "the answer survives the panic");
 
-        let outcome = armed.outcome(SOON).await;
+        let outcome = armed.outcome(SOON, SOON).await;
         assert!(matches!(&outcome, Outcome::Recovered(recovery) if recovery.disturbed.is_empty()), "{outcome:?}");
         assert_eq!(log.take(), ["-c1"]);
         let paths: Vec<_> = root.tree().children[0].children.iter().map(|child| child.path.clone()).collect();
@@ -154,7 +154,7 @@ async fn the_children_of_a_hung_supervisor_serve_on_and_nobody_else_hangs_with_i
         let (root, group, counters) = family(Strategy::OneForOne, &log).await;
         let hang = root.inject("root.group", Fault::Hang).expect("it is there");
 
-        assert_eq!(hang.outcome(SOON).await, Outcome::NotRecovered { fired: true, detected: false });
+        assert_eq!(hang.outcome(SOON, SOON).await, Outcome::NotRecovered { fired: true, detected: false });
 
         assert_eq!(ping(&counters[0]).await, Ok(2));
         counters[1].tell(Poison).expect("there is room");

@@ -3,6 +3,7 @@
 
 mod progress;
 mod tampering;
+mod telling;
 mod unsettled;
 
 use std::time::Duration;
@@ -29,9 +30,6 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// How long the outbox may take to sync the journal; it may be opening its state again.
 const JOURNAL_WITHIN: Duration = Duration::from_secs(30);
-
-/// Sales per message when telling again, so that a window answers in between.
-const CHUNK: usize = 1_000;
 
 /// Whom the intake tells.
 #[derive(Clone)]
@@ -161,7 +159,9 @@ impl Handler<TellAgain> for Intake {
         if self.requests.is_empty() {
             ctx.notify(AnswerRequests);
         }
-        self.requests.insert(request.scope, request.number);
+        // The newest number is the greatest. The outbox waits for no answer and asks with 0: the router's serves both.
+        let number = self.requests.entry(request.scope).or_default();
+        *number = request.number.max(*number);
     }
 }
 
@@ -226,41 +226,6 @@ impl Intake {
         if self.ports.sales.push(delivered).is_err() {
             tracing::error!("the router is gone; sales stay unacknowledged");
         }
-    }
-}
-
-// === impl Intake: telling again ===
-impl Intake {
-    fn answer_requests(&mut self) {
-        for (scope, number) in std::mem::take(&mut self.requests) {
-            let request = Request { scope, number };
-            let told = match scope {
-                Scope::All => self.tell_all_again(request),
-                Scope::Store(store) => self.tell_chunks(Some(request), self.unsettled.told(|of| of == store)),
-            };
-            metrics::REPLAYED.inc_by(told);
-            let _ = self.ports.told_again.push(ToldAgain(request));
-        }
-    }
-
-    fn tell_all_again(&self, request: Request) -> u64 {
-        let told = self.tell_chunks(Some(request), self.unsettled.told(|_| true));
-        for (tag, message) in self.unsettled.poison() {
-            self.reject(message.clone(), tag);
-        }
-        told
-    }
-
-    /// Returns how many there were.
-    fn tell_chunks(&self, again: Option<Request>, sales: impl Iterator<Item = ToldSale>) -> u64 {
-        let mut told = 0;
-        let mut sales = sales.peekable();
-        while sales.peek().is_some() {
-            let chunk: Vec<_> = sales.by_ref().take(CHUNK).collect();
-            told += chunk.len() as u64;
-            self.push_sales(SalesDelivered { sales: chunk, progress: self.progress.current(), again });
-        }
-        told
     }
 }
 
@@ -338,10 +303,17 @@ impl Intake {
     }
 
     /// They may reach the disk yet. The flow holds them all, so what the journal has of them is forgotten behind that.
-    fn not_spilled(&self, numbered: &[((SaleTag, Sale), u64)], error: &dyn std::fmt::Display) {
+    fn not_spilled(&mut self, numbered: &[((SaleTag, Sale), u64)], error: &dyn std::fmt::Display) {
         tracing::warn!(%error, "unsettled sales cannot be journalled yet");
-        let tags = numbered.iter().map(|&(_, number)| journal_tag(number)).collect();
-        let _ = self.ports.settle.push(Settle { tags, decided: Vec::new() });
+        self.unsettled.keep_spare(numbered.iter().map(|&(_, number)| number));
+        self.order_to_forget(numbered.iter().map(|&(_, number)| journal_tag(number)).collect());
+    }
+
+    /// An outbox that dies over this asks to be told again, and is told this again too: windows know nothing of copies.
+    fn order_to_forget(&self, tags: Vec<SaleTag>) {
+        if !tags.is_empty() {
+            let _ = self.ports.settle.push(Settle { tags, decided: Vec::new() });
+        }
     }
 
     /// From here on these sales are known by their numbers in the journal; windows are told, because their tags change.

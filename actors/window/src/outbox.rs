@@ -266,7 +266,7 @@ impl Outbox {
         let (state, writer) = (Arc::clone(&self.state), self.writer);
         let written = tokio::task::spawn_blocking(move || (state.write(writer, &entries, &forget), forget));
         let step = written.into_actor(self).map(|joined, outbox, ctx| {
-            let (written, forget) = joined.unwrap_or_else(|error| (Err(lost_write(&error)), Forget::default()));
+            let (written, forget) = joined.unwrap_or_else(|error| (Err(StateError::lost(&error)), Forget::default()));
             outbox.written(written, forget, ctx);
         });
         ctx.spawn(step);
@@ -382,7 +382,7 @@ impl Outbox {
         let (state, writer) = (Arc::clone(&self.state), self.writer);
         let loaded = tokio::task::spawn_blocking(move || state.take_over(writer));
         let step = loaded.into_actor(self).map(move |loaded, outbox, ctx| {
-            match loaded.unwrap_or_else(|error| Err(lost_write(&error))) {
+            match loaded.unwrap_or_else(|error| Err(StateError::lost(&error))) {
                 Ok(pending) => outbox.taken_over(pending, lost, ctx),
                 Err(error) => {
                     outbox.report_down(&error);
@@ -493,10 +493,6 @@ impl Outbox {
 /// Journalled sales that are not on disk any more.
 fn forgotten(forget: &Forget) -> Vec<SaleTag> {
     forget.journal.iter().map(|&number| SaleTag { epoch: JOURNAL_EPOCH, number }).collect()
-}
-
-fn lost_write(error: &tokio::task::JoinError) -> StateError {
-    StateError::Storage { path: "aggregation".into(), reason: error.to_string() }
 }
 
 #[cfg(test)]

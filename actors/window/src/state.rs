@@ -35,6 +35,13 @@ pub enum StateError {
     Fenced,
 }
 
+impl StateError {
+    /// What was under way on the blocking pool has panicked; whether it is on disk nobody knows.
+    pub(crate) fn lost(work: &tokio::task::JoinError) -> Self {
+        Self::Storage { path: "aggregation".into(), reason: work.to_string() }
+    }
+}
+
 /// The state store; shared by the one writer and all readers.
 pub(crate) struct StateStore {
     dir: PathBuf,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Handler};
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use tillstream_domain::{
     AggregatedEvent, Due, EmissionKind, Fold, QueueProgress, Recognition, SaleTag, StoreId, StoreWindows,
     TransactionId, WindowRules,
@@ -55,6 +55,8 @@ pub(crate) struct StoreWindow {
     round: u64,
     /// Repetitions of this batch.
     repeated: Settle,
+    /// When its windows were rebuilt: those that had ended by then have most likely been emitted before. For metrics only.
+    rebuilt_at: Option<DateTime<Utc>>,
     /// What this window has added to the gauge of open windows.
     gauged: i64,
 }
@@ -77,6 +79,7 @@ impl StoreWindow {
             repeated_at: now,
             round: 0,
             repeated: Settle { tags: Vec::new(), decided: Vec::new() },
+            rebuilt_at: None,
             gauged: 0,
         }
     }
@@ -140,6 +143,7 @@ impl Handler<ToldAgain> for StoreWindow {
     fn handle(&mut self, ToldAgain(request): ToldAgain, _ctx: &mut Self::Context) {
         if self.awaiting == Some(request) {
             self.awaiting = None;
+            self.rebuilt_at = Some(Utc::now());
             self.act_on_time();
         }
     }
@@ -264,12 +268,10 @@ impl StoreWindow {
     }
 
     fn emit(&self, kind: EmissionKind, event: AggregatedEvent) {
-        let label = match kind {
-            EmissionKind::First => "first",
-            EmissionKind::Update => "update",
-        };
+        let is_first = kind == EmissionKind::First && self.rebuilt_at.is_none_or(|at| event.window_end > at);
+        let label = if is_first { "first" } else { "update" };
         metrics::WINDOWS_EMITTED.with_label_values(&[label]).inc();
-        if kind == EmissionKind::First {
+        if is_first {
             let delay = (Utc::now() - event.window_end).to_std().unwrap_or_default();
             metrics::WINDOW_DELAY.observe(delay.as_secs_f64());
         }

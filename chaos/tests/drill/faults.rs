@@ -47,6 +47,28 @@ async fn a_fault_that_does_not_fire_is_repeated_as_a_panic() {
 }
 
 #[actix_web::test]
+async fn a_drill_whose_faults_find_nobody_fails_because_it_proves_little() {
+    let fake = Fake::start(Misdeed::None, OnFault::Nobody);
+    let (report, said) = fake.drill(&options_for_test(&fake, 3)).await;
+    let report = report.unwrap();
+    assert_eq!(report.reasons, ["only 0 of 3 faults took effect: little is proven"], "{said}");
+}
+
+#[actix_web::test]
+async fn verdicts_are_read_again_when_all_windows_are_final_and_a_loss_that_shows_then_fails_the_drill() {
+    for (lost, passed) in [(0, true), (2, false)] {
+        let fake = Fake::start(Misdeed::None, OnFault::JudgeLater(lost));
+        let (report, said) = fake.drill(&options_for_test(&fake, 2)).await;
+        let report = report.unwrap();
+        let text = report.text();
+        assert_eq!(report.passed, passed, "{said}\n{text}");
+        let row = &report.faults[1];
+        assert_eq!((row.verdict.lost.unwrap().count, row.verdict.open.unwrap().count), (lost, 0), "{said}");
+        assert_eq!(text.contains("its verdict says lost 2 (2.00)"), !passed, "{text}");
+    }
+}
+
+#[actix_web::test]
 async fn an_actor_that_does_not_recover_fails_the_drill() {
     let fake = Fake::start(Misdeed::None, OnFault::Remain);
     let options = Options { targets: vec!["root.router".to_owned()], ..options_for_test(&fake, 1) };

@@ -51,6 +51,10 @@ pub enum OnFault {
     NotFired,
     /// Never.
     Remain,
+    /// Nothing finds anybody.
+    Nobody,
+    /// Recovers, and says later that so many sales of the windows that were open are lost.
+    JudgeLater(i64),
     /// `faults.enabled = false`.
     Forbid,
 }
@@ -296,7 +300,8 @@ async fn fault(state: web::Data<Shared>, request: HttpRequest, body: web::Json<V
     let on_fault = state.on_fault;
     let outcome = match on_fault {
         OnFault::Forbid => return HttpResponse::Forbidden().json("off"),
-        OnFault::Recover => "recovered",
+        OnFault::Recover | OnFault::JudgeLater(_) => "recovered",
+        OnFault::Nobody => "not_fired",
         OnFault::Slowly => "pending",
         OnFault::NotFired if body["kind"] == "panic_after" => "not_fired",
         OnFault::NotFired => "recovered",
@@ -306,6 +311,7 @@ async fn fault(state: web::Data<Shared>, request: HttpRequest, body: web::Json<V
     let verdict = json!({
         "detection_ms": 0.25, "restart_ms": 1.5, "generation_before": id, "generation_after": id + 1, "replayed": 3,
         "duplicates": 0, "lost": { "count": 0, "cents": 0 }, "double": null, "disturbed": [],
+        "open": { "count": i64::from(matches!(on_fault, OnFault::JudgeLater(_))), "cents": 100 },
     });
     let record = json!({ "id": id, "target": target, "kind": body["kind"], "state": outcome, "verdict": verdict });
     state.faults.push(record.clone());
@@ -316,11 +322,19 @@ async fn fault(state: web::Data<Shared>, request: HttpRequest, body: web::Json<V
 }
 
 async fn faults(state: web::Data<Shared>) -> HttpResponse {
-    let state = lock(&state);
+    let mut state = lock(&state);
     if state.on_fault == OnFault::Forbid {
         return HttpResponse::Forbidden().json("off");
     }
-    HttpResponse::Ok().json(&state.faults)
+    let answer = HttpResponse::Ok().json(&state.faults);
+    if let OnFault::JudgeLater(lost) = state.on_fault {
+        // The first look comes too early.
+        for fault in &mut state.faults {
+            fault["verdict"]["lost"] = json!({ "count": lost, "cents": lost * 100 });
+            fault["verdict"]["open"] = json!({ "count": 0, "cents": 0 });
+        }
+    }
+    answer
 }
 
 async fn one_fault(state: web::Data<Shared>, id: web::Path<usize>) -> HttpResponse {

@@ -16,6 +16,7 @@ fn report_for_test(imbalances: &[(i64, i64)]) -> LedgerReport {
         late: nothing,
         rejected: nothing,
         open: nothing,
+        open_starts: None,
         imbalance_count: *count,
         imbalance_cents: *cents,
     };
@@ -69,4 +70,28 @@ async fn a_ledger_that_does_not_answer_says_neither_0_nor_anything_else() {
     let before = figures.read().await;
     let growth = figures.growth_since(before).await;
     assert_eq!((growth.lost, growth.double), (None, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn sales_of_windows_that_are_not_final_are_said_to_be_open_and_left_to_a_second_look() {
+    let mut report = report_for_test(&[(0, 0), (0, 0), (0, 0)]);
+    report.stores[0].open = (2, tillstream_domain::Money::from_cents(300));
+    report.stores[0].open_starts = Some((40, 50));
+    report.stores[2].open = (1, tillstream_domain::Money::from_cents(50));
+    report.stores[2].open_starts = Some((30, 40));
+    let figures = figures_for_test(vec![Ok(report)]);
+    let before = figures.read().await;
+    let growth = figures.growth_since(before).await;
+    assert_eq!((growth.lost, growth.open), (amount(0, 0), amount(3, 350)));
+    assert_eq!(growth.unjudged.map(|(_, newest)| newest), Some(50));
+    let books = figures.books().await.unwrap();
+    assert!(books.are_final_until(29) && !books.are_final_until(30));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_no_window_is_open_nothing_is_left_to_look_at() {
+    let figures = figures_for_test(vec![Ok(report_for_test(&[(0, 0)]))]);
+    let before = figures.read().await;
+    let growth = figures.growth_since(before).await;
+    assert_eq!((growth.open, growth.unjudged.is_none()), (amount(0, 0), true));
 }

@@ -27,7 +27,8 @@ pub struct ActorOrder {
     /// `block` its thread.
     #[schema(pattern = "^(panic|panic_after|stop|hang|block)$", example = "panic")]
     kind: String,
-    /// How long a `block` blocks (default 3) and `panic_after` waits for a message (default 10).
+    /// How long a `block` blocks (default 3) and `panic_after` waits for a message (default 10); once it took effect,
+    /// the recovery has 30 s of its own.
     #[schema(minimum = 0.1, maximum = 300.0, required = false)]
     seconds: Option<f64>,
 }

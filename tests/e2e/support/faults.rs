@@ -11,6 +11,9 @@ use super::{Answer, TestApp, eventually};
 /// A recovery takes milliseconds, or as long as the fault itself; a loaded machine may take its time.
 const VERDICT_WITHIN: Duration = Duration::from_secs(60);
 
+/// Quick windows are final after seconds, and verdicts look at them every 5 s, some times when they do not trust it.
+const JUDGED_WITHIN: Duration = Duration::from_secs(90);
+
 /// One node of `/api/v1/actors`.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Actor {
@@ -84,9 +87,40 @@ impl TestApp {
         assert_nothing_lost(&record);
         record["verdict"].clone()
     }
+
+    /// Waits until no store has a sale in a window that is not final, and the books balance.
+    pub async fn all_windows_are_final(&self) {
+        eventually("every window of every store to be final", JUDGED_WITHIN, async || {
+            let answer = self.get("/api/v1/ledger", "admin").await;
+            assert_eq!(answer.status, 200, "{}", answer.text);
+            let ledger = answer.json();
+            let stores = ledger["stores"].as_array().unwrap();
+            let is_settled = !stores.is_empty() && stores.iter().all(|store| store["open"]["count"] == 0);
+            if is_settled { Ok(()) } else { Err(answer.text) }
+        })
+        .await;
+        self.ledger_balances().await;
+    }
+
+    /// Waits until every verdict has judged all windows that it had left open, and insists that none was a loss. Most
+    /// of them must say so in figures: null is where a fault hit the ledger itself.
+    pub async fn faults_cost_nothing(&self) {
+        let records = eventually("the verdicts on windows that were open", JUDGED_WITHIN, async || {
+            let answer = self.get("/api/v1/faults", "admin").await;
+            assert_eq!(answer.status, 200, "{}", answer.text);
+            let records = answer.json().as_array().unwrap().clone();
+            let open = records.iter().find(|record| record["verdict"]["open"]["count"].as_i64() > Some(0)).cloned();
+            open.map_or(Ok(records), |record| Err(record.to_string()))
+        })
+        .await;
+        records.iter().for_each(assert_nothing_lost);
+        let judged = records.iter().filter(|record| record["verdict"]["lost"].is_object()).count();
+        assert!(judged * 2 > records.len(), "{judged} of {} verdicts have figures: {records:#?}", records.len());
+    }
 }
 
-/// Null where the ledger was busy; it is read again at the end of a test.
+/// So far: the ledger judges final windows only, and null is where it was busy. `faults_cost_nothing` asks again when all
+/// windows are final.
 pub fn assert_nothing_lost(record: &Value) {
     let nothing = json!({"count": 0, "cents": 0});
     for side in ["lost", "double"] {

@@ -88,9 +88,14 @@ impl StoreSide {
             late: pair(ledger.late),
             rejected: pair(ledger.rejected),
             open: pair(ledger.open),
+            open_starts: self.open_starts(),
             imbalance_count: imbalance.count,
             imbalance_cents: imbalance.cents,
         })
+    }
+
+    fn open_starts(&self) -> Option<(i64, i64)> {
+        Some((*self.open.first_key_value()?.0, *self.open.last_key_value()?.0))
     }
 
     fn open(&self) -> Result<Counted, LedgerOverflow> {

@@ -76,7 +76,7 @@ async fn a_hung_loop_that_was_found_is_started_again_in_place() {
 
         root.core().hung(Stuck::Wait(1));
 
-        let outcome = hang.outcome(Duration::from_secs(5)).await;
+        let outcome = hang.outcome(Duration::from_secs(5), Duration::from_secs(5)).await;
         assert!(matches!(&outcome, Outcome::Recovered(recovery) if recovery.disturbed.is_empty()), "{outcome:?}");
         assert_eq!(root.tree().generation, 2);
         assert!(root.tree().last_failure.is_some_and(|failure| failure.starts_with("hung")));

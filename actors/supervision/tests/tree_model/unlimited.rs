@@ -85,7 +85,7 @@ enum Effect {
 
 async fn strike(world: &World, node: usize, fault: Fault) -> bool {
     let injection = world.root().inject(&world.nodes[node].path, fault).expect("it is there");
-    let outcome = injection.outcome(Duration::from_secs(60)).await;
+    let outcome = injection.outcome(Duration::from_secs(60), Duration::from_secs(60)).await;
     match outcome {
         Outcome::Recovered(_) => true,
         Outcome::NotFired => false,
@@ -141,7 +141,7 @@ async fn shake(world: &World, (group, after): (Index, usize)) -> Option<usize> {
     turns(after).await;
     let group = world.any_group(group);
     let injection = world.root().inject(&world.nodes[group].path, Fault::Panic).ok()?;
-    let outcome = injection.outcome(Duration::from_secs(60)).await;
+    let outcome = injection.outcome(Duration::from_secs(60), Duration::from_secs(60)).await;
     matches!(outcome, Outcome::Recovered(_)).then_some(group)
 }
 

@@ -2,12 +2,13 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tillstream_domain::TransactionId;
 use tillstream_domain::fixtures::{SampleBody, sample_id, sample_time};
+use tillstream_domain::{StoreId, TransactionId};
 use tillstream_messages::Tampering;
 use tillstream_supervision::{ActorSpec, Handle, Place, Slot, Strategy, Supervisor, SupervisorSpec};
 use tokio::task::LocalSet;
 
+use super::telling::CHUNK;
 use super::*;
 use crate::messages::JOURNAL_EPOCH;
 
@@ -22,6 +23,25 @@ struct Seen {
     told: Mutex<Vec<ToldSale>>,
     acknowledged: Mutex<Vec<u64>>,
     settled: Mutex<Vec<SaleTag>>,
+    answers: Mutex<Vec<(Request, Part)>>,
+}
+
+/// What a request is answered with.
+#[derive(Debug, Clone, PartialEq)]
+enum Part {
+    /// Numbers of deliveries.
+    Sales(Vec<u64>),
+    End,
+}
+
+impl Seen {
+    fn hear(&self, delivered: SalesDelivered) {
+        if let Some(request) = delivered.again {
+            let numbers = delivered.sales.iter().map(|told| told.tag.number).collect();
+            lock(&self.answers).push((request, Part::Sales(numbers)));
+        }
+        lock(&self.told).extend(delivered.sales);
+    }
 }
 
 struct Bench {
@@ -41,10 +61,11 @@ impl Bench {
     async fn start(window: usize) -> Self {
         let (seen, tamper) = (Arc::new(Seen::default()), Tamper::default());
         let (journal, slot) = Port::deferred();
-        let (told, acknowledged, settled) = (Arc::clone(&seen), Arc::clone(&seen), Arc::clone(&seen));
+        let (told, answered) = (Arc::clone(&seen), Arc::clone(&seen));
+        let (acknowledged, settled) = (Arc::clone(&seen), Arc::clone(&seen));
         let ports = IntakePorts {
-            sales: Port::from_fn(move |delivered: SalesDelivered| lock(&told.told).extend(delivered.sales)),
-            told_again: Port::from_fn(|_| ()),
+            sales: Port::from_fn(move |delivered| told.hear(delivered)),
+            told_again: Port::from_fn(move |ToldAgain(of)| lock(&answered.answers).push((of, Part::End))),
             rejected: Port::from_fn(|_| ()),
             journal,
             load_journal: Port::from_fn(|LoadJournal| Ok(Vec::new())),
@@ -67,9 +88,14 @@ impl Bench {
     }
 
     async fn tell_again(&self) {
-        let request = Request { scope: Scope::All, number: 7 };
-        self.intake.ask(TellAgain(request), WITHIN).await.unwrap();
+        self.answer(&[Request { scope: Scope::All, number: 7 }]).await;
+    }
+
+    /// Has all of these answered that come in one moment.
+    async fn answer(&self, requests: &[Request]) {
+        requests.iter().for_each(|&request| self.intake.push(TellAgain(request)).unwrap());
         // The answer is an order of the intake to itself.
+        self.deliver(Vec::new()).await;
         self.deliver(Vec::new()).await;
     }
 
@@ -89,6 +115,12 @@ fn message(number: u64, cents: i64) -> InboundMessage {
     let body = SampleBody { id: sample_id(number), lines: vec![(1, cents)], ..SampleBody::default() };
     let payload = body.checked().transaction.to_payload(sample_time(0)).into();
     InboundMessage { tag: DeliveryTag { epoch: 1, number }, topic: "receipt".into(), payload, redelivered: false }
+}
+
+fn message_of(number: u64, store: u32) -> InboundMessage {
+    let body = SampleBody { id: sample_id(number), store, ..SampleBody::default() };
+    let payload = body.checked().transaction.to_payload(sample_time(0)).into();
+    InboundMessage { payload, ..message(number, 100) }
 }
 
 fn again(number: u64, cents: i64) -> InboundMessage {
@@ -203,5 +235,74 @@ fn sales_that_the_outbox_does_not_journal_in_time_stay_with_the_flow_and_are_jou
         assert_eq!(numbers.len(), 4);
         assert!(given_up.iter().all(|tag| !numbers.contains(&tag.number)), "a late order to forget would hit them");
         assert_eq!(bench.acknowledged(), [1, 2, 3, 4]);
+    });
+}
+
+#[test]
+fn copies_that_may_be_in_the_journal_are_ordered_to_be_forgotten_with_every_answer_until_they_are() {
+    run(async {
+        let bench = Bench::start(10).await;
+        bench.deliver((1..=8).map(|number| message(number, 100)).collect()).await;
+        tokio::time::sleep(JOURNAL_WITHIN + Duration::from_millis(1)).await;
+        let copies = std::mem::take(&mut *lock(&bench.seen.settled));
+        assert_eq!(copies.len(), 4);
+
+        bench.tell_again().await;
+        assert_eq!(std::mem::take(&mut *lock(&bench.seen.settled)), copies, "the outbox may have died over the order");
+        bench.intake.ask(SalesSettled { tags: copies[..3].to_vec() }, WITHIN).await.unwrap();
+        bench.intake.ask(FlowBound { epoch: 2, window: 10 }, WITHIN).await.unwrap();
+        bench.tell_again().await;
+        assert_eq!(std::mem::take(&mut *lock(&bench.seen.settled)), copies[3..]);
+        bench.intake.ask(SalesSettled { tags: copies }, WITHIN).await.unwrap();
+        bench.tell_again().await;
+        assert!(lock(&bench.seen.settled).is_empty());
+        assert!(bench.acknowledged().is_empty(), "copies are nothing that the flow holds");
+    });
+}
+
+/// All parts of an answer, and whether its end came behind them.
+fn answer_to(request: Request, answers: &[(Request, Part)]) -> (Vec<u64>, bool) {
+    let parts: Vec<_> = answers.iter().filter(|(of, _)| *of == request).map(|(_, part)| part).collect();
+    let sales = parts.iter().filter_map(|part| if let Part::Sales(numbers) = part { Some(numbers) } else { None });
+    let ends_once = parts.iter().filter(|part| ***part == Part::End).count() == 1;
+    (sales.flatten().copied().collect(), ends_once && parts.last() == Some(&&Part::End))
+}
+
+#[test]
+fn stores_that_ask_in_one_moment_are_answered_in_one_look_each_with_its_own_sales_in_order_and_then_the_end() {
+    run(async {
+        let bench = Bench::start(100_000).await;
+        let many = 3 * CHUNK as u64 + 600;
+        bench.deliver((1..=many).map(|number| message_of(number, 1 + (number % 3) as u32)).collect()).await;
+        let of = |store: u32, number| Request { scope: Scope::Store(StoreId::from_number(store).unwrap()), number };
+
+        bench.answer(&[of(1, 5), of(2, 8), of(1, 6), of(9, 4)]).await;
+
+        let answers = lock(&bench.seen.answers).clone();
+        let own = |store: u64| (1..=many).filter(|number| number % 3 == store - 1).collect::<Vec<_>>();
+        assert_eq!(answer_to(of(1, 6), &answers), (own(1), true));
+        assert_eq!(answer_to(of(2, 8), &answers), (own(2), true));
+        assert_eq!(answer_to(of(9, 4), &answers), (Vec::new(), true), "the end of an empty answer is awaited too");
+        assert!(answers.iter().all(|(request, _)| *request != of(1, 5)), "nobody waits for the older answer");
+        let begun: Vec<_> = answers[..2].iter().map(|(request, _)| *request).collect();
+        assert!(begun.contains(&of(1, 6)) && begun.contains(&of(2, 8)), "one look: both begin before either ends");
+    });
+}
+
+#[test]
+fn a_router_and_an_outbox_that_ask_in_one_moment_are_both_served_before_the_stores() {
+    run(async {
+        let bench = Bench::start(100).await;
+        bench.deliver((1..=4).map(|number| message_of(number, 1)).collect()).await;
+        let (router, outbox) =
+            (Request { scope: Scope::All, number: 2 << 40 }, Request { scope: Scope::All, number: 0 });
+        let store = Request { scope: Scope::Store(StoreId::from_number(1).unwrap()), number: 5 };
+
+        for requests in [[store, router, outbox], [outbox, router, store]] {
+            bench.answer(&requests).await;
+            let answers = std::mem::take(&mut *lock(&bench.seen.answers));
+            let all = Part::Sales(vec![1, 2, 3, 4]);
+            assert_eq!(answers, [(router, all.clone()), (router, Part::End), (store, all), (store, Part::End)]);
+        }
     });
 }

@@ -1,9 +1,9 @@
 //! The essence of every sale that is not settled yet: those that the flow holds, by delivery number, and the journalled.
 //! Plain memory, one slot per delivery, so that a million of them fit into a hundred megabytes. Acknowledges nothing.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use tillstream_domain::{RejectedMessage, Sale, SaleTag, StoreId};
+use tillstream_domain::{RejectedMessage, Sale, SaleTag};
 
 use crate::messages::{JOURNAL_EPOCH, ToldSale};
 
@@ -19,6 +19,8 @@ pub(crate) struct Unsettled {
     poison: BTreeMap<u64, RejectedMessage>,
     /// Acknowledged, on disk, not decided; by their number in the journal.
     journal: BTreeMap<u64, Sale>,
+    /// Numbers under which the journal may have a copy of what the flow still holds, until it is known to have none.
+    spare: BTreeSet<u64>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -30,8 +32,8 @@ struct Kept {
 impl Unsettled {
     /// The flow is bound anew: everything that it held comes again.
     pub(crate) fn bound(&mut self, epoch: u32) {
-        let journal = std::mem::take(&mut self.journal);
-        *self = Self { epoch, journal, ..Self::default() };
+        let (journal, spare) = (std::mem::take(&mut self.journal), std::mem::take(&mut self.spare));
+        *self = Self { epoch, journal, spare, ..Self::default() };
     }
 
     /// Which binding the slots belong to.
@@ -66,6 +68,7 @@ impl Unsettled {
     pub(crate) fn settle(&mut self, tag: SaleTag) -> bool {
         if tag.epoch == JOURNAL_EPOCH {
             self.journal.remove(&tag.number);
+            self.spare.remove(&tag.number);
             return false;
         }
         tag.epoch == self.epoch && (self.remove(tag.number).is_some() || self.poison.remove(&tag.number).is_some())
@@ -87,11 +90,21 @@ impl Unsettled {
         from.epoch == self.epoch && self.remove(from.number).is_some()
     }
 
-    /// The sales of one store, or all, oldest first: the journal, then the flow's.
-    pub(crate) fn told(&self, wanted: impl Fn(StoreId) -> bool) -> impl Iterator<Item = ToldSale> {
+    /// Nobody knows whether the journal has copies under these numbers, and nobody needs them.
+    pub(crate) fn keep_spare(&mut self, numbers: impl Iterator<Item = u64>) {
+        self.spare.extend(numbers);
+    }
+
+    /// Names of copies in the journal that are to be forgotten.
+    pub(crate) fn spare(&self) -> Vec<SaleTag> {
+        self.spare.iter().map(|&number| journal_tag(number)).collect()
+    }
+
+    /// All of them, oldest first: the journal, then the flow's.
+    pub(crate) fn told(&self) -> impl Iterator<Item = ToldSale> {
         let journal =
             self.journal.iter().map(|(&number, &sale)| ToldSale { sale, tag: journal_tag(number), redelivered: true });
-        journal.chain(self.delivered()).filter(move |told| wanted(told.sale.store))
+        journal.chain(self.delivered())
     }
 
     /// Messages that wait for their rejection.
@@ -127,7 +140,7 @@ pub(crate) const fn journal_tag(number: u64) -> SaleTag {
 #[cfg(test)]
 mod tests {
     use chrono::DateTime;
-    use tillstream_domain::{Money, TransactionId};
+    use tillstream_domain::{Money, StoreId, TransactionId};
     use uuid::Uuid;
 
     use super::*;
@@ -169,7 +182,7 @@ mod tests {
         }
         assert_eq!(unsettled.unacknowledged(), 2);
         unsettled.bound(2);
-        let left: Vec<_> = unsettled.told(|_| true).map(|told| told.tag).collect();
+        let left: Vec<_> = unsettled.told().map(|told| told.tag).collect();
         assert_eq!(left, [journal_tag(101), journal_tag(102)]);
     }
 
