@@ -39,7 +39,7 @@ impl Measured {
     pub fn service(options: &Options, data: &Path, settings: &[(&str, &str)]) -> Result<Self> {
         let mut command = Command::new(options.program("tillstream")?);
         command.args(["run", "--roles", "validation,aggregation,reporting", "--listen", "127.0.0.1:0", "--data-dir"]);
-        command.arg(data).envs(settings.iter().copied()).env("RUST_LOG", "warn");
+        command.arg(data).envs(settings.iter().copied()).env("TILLSTREAM__LOG__FILTER", "warn").stderr(Stdio::null());
         let (child, address) = start(command)?;
         let authorization = basic(data, "pos-service")?;
         Ok(Self { child, address, authorization })
