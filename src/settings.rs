@@ -8,6 +8,7 @@ use tillstream_embedded::EmbeddedBrokerSettings;
 use tillstream_generator::PosSettings;
 use tillstream_reporting::ReportingSettings;
 use tillstream_secrets::SecretsSettings;
+use tillstream_supervision::WatchdogSettings;
 use tillstream_validator::{RuleSettings, TopicSettings, ValidationSettings, ValidatorSettings};
 use tillstream_window::{DedupSettings, WindowSettings};
 
@@ -21,7 +22,7 @@ mod layers;
 mod supervision;
 
 pub use layers::{BASE_FILE, ENV_PREFIX, Layers, SettingsError};
-pub use supervision::{SupervisionSettings, WatchdogSettings};
+pub use supervision::SupervisionSettings;
 
 /// The whole configuration.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

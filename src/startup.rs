@@ -95,7 +95,7 @@ impl Application {
         let broker = settings.roles.use_broker().then(|| open_broker(&settings, &shared)).transpose()?;
         let rooms = Rooms::spawn(&settings, &root, &places, &shared, broker.as_ref()).context("spawn the rooms")?;
 
-        let watchdog = Watchdog::start(&root, settings.watchdog.limits(), |reason| end_helpless(&reason));
+        let watchdog = Watchdog::start(&root, settings.watchdog, |reason| end_helpless(&reason));
         let plays_pos = settings.roles.plays(Role::Pos) && settings.pos.enabled;
         let rate = plays_pos.then(|| Rate::new(settings.pos.rate));
         let built = Built {

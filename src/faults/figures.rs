@@ -141,7 +141,7 @@ impl Books {
 
 impl Growth {
     fn is_even(&self) -> bool {
-        [self.lost, self.double].iter().all(|amount| amount.is_some_and(|amount| amount == Difference::default()))
+        self.lost == Some(Difference::NONE) && self.double == Some(Difference::NONE)
     }
 }
 

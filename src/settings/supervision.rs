@@ -1,10 +1,10 @@
-//! Sections `[supervision]` and `[watchdog]`: how often an actor may fail, and when one counts as hung.
-//! Does not restart anything; the tree does, by what these sections turn into.
+//! Section `[supervision]`: how often an actor may fail, and how long it pauses then.
+//! Does not restart anything; the tree does, by the specs that this section turns into.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tillstream_supervision::{self as supervision, Backoff, Intensity, Strategy, SupervisorSpec};
+use tillstream_supervision::{Backoff, Intensity, Strategy, SupervisorSpec};
 
 /// Section `[supervision]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,23 +23,6 @@ pub struct SupervisionSettings {
     pub backoff_max: Duration,
 }
 
-/// Section `[watchdog]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct WatchdogSettings {
-    /// How often the watchdog looks.
-    #[serde(with = "humantime_serde")]
-    pub every: Duration,
-    /// An actor that waits for one and the same future this long is restarted.
-    #[serde(with = "humantime_serde")]
-    pub hung_after: Duration,
-    /// A thread that runs nothing for this long is abandoned, and its actors start afresh on a new one.
-    #[serde(with = "humantime_serde")]
-    pub blocked_after: Duration,
-    /// Abandoned threads that the process lives with; with one more it ends.
-    pub max_zombies: usize,
-}
-
 // === impl SupervisionSettings ===
 
 impl SupervisionSettings {
@@ -52,16 +35,6 @@ impl SupervisionSettings {
     }
 }
 
-// === impl WatchdogSettings ===
-
-impl WatchdogSettings {
-    /// What the watchdog itself wants to know.
-    pub const fn limits(&self) -> supervision::WatchdogSettings {
-        let Self { every, hung_after, blocked_after, max_zombies } = *self;
-        supervision::WatchdogSettings { every, hung_after, blocked_after, max_zombies }
-    }
-}
-
 impl Default for SupervisionSettings {
     fn default() -> Self {
         Self {
@@ -69,17 +42,6 @@ impl Default for SupervisionSettings {
             within: Duration::from_secs(30),
             backoff_min: Duration::from_millis(20),
             backoff_max: Duration::from_secs(2),
-        }
-    }
-}
-
-impl Default for WatchdogSettings {
-    fn default() -> Self {
-        Self {
-            every: Duration::from_millis(100),
-            hung_after: Duration::from_secs(1),
-            blocked_after: Duration::from_secs(2),
-            max_zombies: 2,
         }
     }
 }

@@ -5,33 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Sale, Setup, TestApp, assert_nothing_lost, eventually, sum_of};
+use crate::support::{Sale, Setup, TestApp, assert_nothing_lost, sum_of};
 
 const SOON: Duration = Duration::from_secs(60);
-
-/// Posts one sale after another until one is refused; what was answered with 200 is remembered.
-async fn until_refused(app: &TestApp, accepted: &mut Vec<Sale>) -> Sale {
-    eventually("a 503 while the condition holds", SOON, async || {
-        let sale = Sale::new("STORE_2", 10);
-        let answer = app.try_post(&sale).await.expect("an answer");
-        if answer.status == 503 {
-            assert!(!answer.header("retry-after").is_empty(), "{:?}", answer.headers);
-            return Ok(sale);
-        }
-        assert_eq!(answer.status, 200, "{}", answer.text);
-        accepted.push(sale);
-        Err(format!("{} sales accepted", accepted.len()))
-    })
-    .await
-}
-
-async fn until_not_ready(app: &TestApp) {
-    eventually("readiness to turn 503", SOON, async || {
-        let ready = app.get("/health/ready", "").await;
-        if ready.status == 503 { Ok(()) } else { Err(ready.text) }
-    })
-    .await;
-}
 
 /// After the condition: the refused sale is taken, the process is ready, and every sale counts once.
 async fn is_well_again(app: &mut TestApp, id: u64, mut accepted: Vec<Sale>, refused: Sale) -> Value {
@@ -60,7 +36,7 @@ async fn a_broker_that_stalls_gives_503_and_then_200_again() {
     let mut accepted = first_sale(&app).await;
 
     let id = app.break_environment(&json!({"kind": "broker_stall", "seconds": 3})).await;
-    let refused = until_refused(&app, &mut accepted).await;
+    let refused = app.post_until_refused(&mut accepted, SOON).await;
 
     is_well_again(&mut app, id, accepted, refused).await;
 }
@@ -71,7 +47,7 @@ async fn acknowledgements_that_do_not_come_give_503_and_the_sale_sent_again_coun
     let mut accepted = first_sale(&app).await;
 
     let id = app.break_environment(&json!({"kind": "drop_acks", "seconds": 3})).await;
-    let refused = until_refused(&app, &mut accepted).await;
+    let refused = app.post_until_refused(&mut accepted, SOON).await;
 
     is_well_again(&mut app, id, accepted, refused).await;
 }
@@ -83,8 +59,8 @@ async fn a_full_disk_and_a_read_only_one_give_503_and_heal_without_a_restart() {
         let mut accepted = first_sale(&app).await;
 
         let id = app.break_environment(&json!({"kind": kind, "seconds": 4})).await;
-        let refused = until_refused(&app, &mut accepted).await;
-        until_not_ready(&app).await;
+        let refused = app.post_until_refused(&mut accepted, SOON).await;
+        app.until_not_ready(SOON).await;
 
         let record = is_well_again(&mut app, id, accepted, refused).await;
         assert!(record["verdict"]["detection_ms"].is_number(), "{record}");

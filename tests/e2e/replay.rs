@@ -10,10 +10,10 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use crate::support::{Sale, Setup, TestApp, Window, eventually};
+use crate::support::{Sale, Setup, TestApp, Window, count_from, eventually};
 
 /// The file of the promise: tens of thousands of windows, and time for five kills in the middle.
-const SALES: usize = 100_000;
+const SALES: u64 = 100_000;
 
 /// A replay that takes longer is stuck.
 const REPLAY_WITHIN: Duration = Duration::from_secs(1_800);
@@ -82,7 +82,7 @@ fn setup() -> Setup {
 
 /// Writes sales of ten stores, sorted by time, and adds them up.
 fn recording(app: &TestApp, seed: u64) -> (PathBuf, Sums) {
-    let count = std::env::var("TILLSTREAM_TEST_REPLAY_SALES").map_or(SALES, |text| text.parse().unwrap());
+    let count = count_from("TILLSTREAM_TEST_REPLAY_SALES", SALES);
     let path = app.setup().home().join("recording.ndjson");
     let mut file = std::io::BufWriter::new(std::fs::File::create(&path).unwrap());
     let (mut sums, mut random) = (Sums::new(), fastrand::Rng::with_seed(seed));

@@ -26,34 +26,35 @@ pub enum Fault {
     Block(Duration),
 }
 
-const NONE: u8 = 0;
-const PANIC: u8 = 1;
-const PANIC_AFTER: u8 = 2;
-const STOP: u8 = 3;
-const HANG: u8 = 4;
-const BLOCK: u8 = 5;
+/// When an armed fault strikes, as the hint in front of the lock says it.
+const NEVER: u8 = 0;
+const BEFORE: u8 = 1;
+const AFTER: u8 = 2;
 
 /// At most one armed fault; arming another replaces it.
 #[derive(Default)]
 pub(crate) struct FaultSwitch {
-    armed: AtomicU8,
-    block_ms: AtomicU64,
-    /// Changed together with `armed`. The last one is the armed one; those before it have fired and are not over.
-    records: Mutex<Vec<Arc<FaultRecord>>>,
+    /// Written together with `armed`, so that a message costs one load while nothing is armed.
+    due: AtomicU8,
+    armed: Mutex<Armed>,
+}
+
+#[derive(Default)]
+struct Armed {
+    fault: Option<Fault>,
+    /// The last one is of the armed fault; those before it have fired and are not over.
+    records: Vec<Arc<FaultRecord>>,
 }
 
 impl FaultSwitch {
     pub(crate) fn arm(&self, fault: Fault) -> Arc<FaultRecord> {
         let record = Arc::new(FaultRecord::default());
-        let mut records = lock(&self.records);
-        let replaced = records.pop_if(|last| !last.facts().has_fired());
-        if let Fault::Block(time) = fault {
-            let whole = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-            self.block_ms.store(whole, Ordering::Relaxed);
-        }
-        records.push(Arc::clone(&record));
-        self.armed.store(code(fault), Ordering::Release);
-        drop(records);
+        let mut armed = lock(&self.armed);
+        let replaced = armed.records.pop_if(|last| !last.facts().has_fired());
+        armed.records.push(Arc::clone(&record));
+        armed.fault = Some(fault);
+        self.due.store(due(fault), Ordering::Release);
+        drop(armed);
         if let Some(replaced) = replaced {
             replaced.note(|facts| facts.withdrawn = true);
         }
@@ -62,58 +63,42 @@ impl FaultSwitch {
 
     /// Takes an armed fault back. It may have fired meanwhile; the record says so.
     pub(crate) fn disarm(&self, record: &Arc<FaultRecord>) {
-        let mut records = lock(&self.records);
-        if records.pop_if(|last| Arc::ptr_eq(last, record) && !last.facts().has_fired()).is_some() {
-            self.armed.store(NONE, Ordering::Relaxed);
+        let mut armed = lock(&self.armed);
+        if armed.records.pop_if(|last| Arc::ptr_eq(last, record) && !last.facts().has_fired()).is_some() {
+            armed.fault = None;
+            self.due.store(NEVER, Ordering::Relaxed);
         }
     }
 
     /// The fault that is due before a message or while idle. One relaxed load when nothing is armed.
     pub(crate) fn take_before(&self, generation: &AtomicU64) -> Option<Fault> {
-        let armed = self.armed.load(Ordering::Relaxed);
-        if armed == NONE || armed == PANIC_AFTER {
-            return None;
-        }
-        self.take(|armed| armed != PANIC_AFTER, generation)
+        self.take(BEFORE, generation)
     }
 
     /// Whether to panic now that a handler has run.
     pub(crate) fn take_after(&self, generation: &AtomicU64) -> bool {
-        if self.armed.load(Ordering::Relaxed) != PANIC_AFTER {
-            return false;
-        }
-        self.take(|armed| armed == PANIC_AFTER, generation).is_some()
+        self.take(AFTER, generation).is_some()
     }
 
-    fn take(&self, due: impl FnOnce(u8) -> bool, generation: &AtomicU64) -> Option<Fault> {
-        let records = lock(&self.records);
-        let armed = self.armed.load(Ordering::Acquire);
-        if armed == NONE || !due(armed) {
-            return None; // Taken back or replaced since the caller looked.
+    fn take(&self, moment: u8, generation: &AtomicU64) -> Option<Fault> {
+        if self.due.load(Ordering::Relaxed) != moment {
+            return None;
         }
-        self.armed.store(NONE, Ordering::Relaxed);
-        if let Some(record) = records.last() {
+        let mut armed = lock(&self.armed);
+        // None when it was taken back or replaced since the hint was read.
+        let fault = armed.fault.take_if(|fault| due(*fault) == moment)?;
+        self.due.store(NEVER, Ordering::Relaxed);
+        if let Some(record) = armed.records.last() {
             let fired = (Instant::now(), generation.load(Ordering::Relaxed));
             record.note(|facts| facts.fired = Some(fired));
         }
-        self.fault(armed)
-    }
-
-    fn fault(&self, code: u8) -> Option<Fault> {
-        match code {
-            PANIC => Some(Fault::Panic),
-            PANIC_AFTER => Some(Fault::PanicAfter),
-            STOP => Some(Fault::Stop),
-            HANG => Some(Fault::Hang),
-            BLOCK => Some(Fault::Block(Duration::from_millis(self.block_ms.load(Ordering::Relaxed)))),
-            _ => None,
-        }
+        Some(fault)
     }
 
     /// The supervisor or the watchdog knows of the failure. Whoever comes first counts.
     pub(crate) fn detected(&self) {
         let now = Instant::now();
-        for record in lock(&self.records).iter().filter(|record| record.facts().has_fired()) {
+        for record in lock(&self.armed).records.iter().filter(|record| record.facts().has_fired()) {
             record.note(|facts| _ = facts.detected.get_or_insert(now));
         }
     }
@@ -130,19 +115,21 @@ impl FaultSwitch {
 
     /// The one that should fail was removed for good.
     pub(crate) fn gone(&self) {
-        for record in lock(&self.records).drain(..) {
+        let mut armed = lock(&self.armed);
+        for record in armed.records.drain(..) {
             record.note(|facts| facts.gone = true);
         }
-        self.armed.store(NONE, Ordering::Relaxed);
+        armed.fault = None;
+        self.due.store(NEVER, Ordering::Relaxed);
     }
 
     fn close(&self, generation: u64, is_over: impl Fn(u64, bool) -> bool) {
-        let mut records = lock(&self.records);
-        if records.is_empty() {
+        let mut armed = lock(&self.armed);
+        if armed.records.is_empty() {
             return;
         }
         let now = Instant::now();
-        records.retain(|record| {
+        armed.records.retain(|record| {
             let facts = record.facts();
             let over = facts.fired.is_some_and(|(_, fired)| is_over(fired, facts.detected.is_some()));
             if over {
@@ -153,14 +140,8 @@ impl FaultSwitch {
     }
 }
 
-fn code(fault: Fault) -> u8 {
-    match fault {
-        Fault::Panic => PANIC,
-        Fault::PanicAfter => PANIC_AFTER,
-        Fault::Stop => STOP,
-        Fault::Hang => HANG,
-        Fault::Block(_) => BLOCK,
-    }
+fn due(fault: Fault) -> u8 {
+    if fault == Fault::PanicAfter { AFTER } else { BEFORE }
 }
 
 /// What became of one injected fault: written where it happens, read by its injection.

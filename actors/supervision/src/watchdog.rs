@@ -6,6 +6,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
@@ -19,14 +20,19 @@ use crate::tenant::{Blockage, Look, Patient, Resident};
 /// Without a round for this long, or ten times as long as a round should take, the watchdog itself is in trouble.
 const STALE: Duration = Duration::from_secs(5);
 
-/// How patient the watchdog is. All limits are counted in rounds, so a machine that was suspended finds nobody blocked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Section `[watchdog]`: how patient it is. All limits are counted in rounds, so a machine that was suspended finds nobody
+/// blocked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct WatchdogSettings {
     /// Time between two rounds.
+    #[serde(with = "humantime_serde")]
     pub every: Duration,
     /// How long an actor may wait for one and the same `ctx.wait` future while its thread is free.
+    #[serde(with = "humantime_serde")]
     pub hung_after: Duration,
     /// How long a thread may do nothing of what it is asked for.
+    #[serde(with = "humantime_serde")]
     pub blocked_after: Duration,
     /// How many replaced threads may be blocked still.
     pub max_zombies: usize,

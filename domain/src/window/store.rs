@@ -120,11 +120,6 @@ impl StoreWindows {
         self.final_until_ms.map(time_of)
     }
 
-    /// Windows that end at or before this are final, says the store of decisions; it never goes back.
-    pub fn advance_final_until(&mut self, stored: Option<DateTime<Utc>>) {
-        self.final_until_ms = self.final_until_ms.max(stored.map(|time| time.timestamp_millis()));
-    }
-
     /// Windows that still take sales.
     pub fn open_windows(&self) -> usize {
         self.open.len()

@@ -6,6 +6,7 @@ mod disk;
 mod drill;
 mod faults;
 mod output;
+mod refusal;
 mod sale;
 mod setup;
 mod till;
