@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use tillstream_chaos::{FaultKind, Stores};
-use tillstream_embedded::Backend;
+use tillstream_session::Backend;
 
 use crate::roles::Roles;
 

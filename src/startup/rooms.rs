@@ -6,9 +6,9 @@ use std::time::Duration;
 use anyhow::Context;
 use tillstream_broker::Broker;
 use tillstream_domain::{AGGREGATION_QUEUE, LEDGER_QUEUE, REPORTING_QUEUE, Topics};
-use tillstream_embedded::FlowConsumer;
 use tillstream_messages::{Leg, PublishMessage, SecretsChanged};
 use tillstream_reporting::{ConsumerPorts, FlowPorts, ReportingPlan, ReportingPorts, spawn_reporting};
+use tillstream_session::FlowConsumer;
 use tillstream_supervision::{Port, Supervisor};
 use tillstream_validator::{ValidatorPool, ValidatorWiring, spawn_validators};
 use tillstream_window::{

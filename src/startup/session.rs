@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use tillstream_broker::{Broker, FlowOwner};
-use tillstream_embedded::{EmbeddedBrokerSettings, EmbeddedFlow, EmbeddedPublisher, FlowConsumer, FlowWiring};
+use tillstream_embedded::{EmbeddedBrokerSettings, EmbeddedFlow, EmbeddedPublisher, FlowWiring};
 use tillstream_messages::{AcknowledgeDeliveries, HealthBoard, Leg, PublishMessage, RebindFlow};
+use tillstream_session::FlowConsumer;
 use tillstream_supervision::{ActorSpec, Place, Port, Slot, SpawnError, Supervisor};
 
 /// Room for the requests that HTTP lets in and for what other rooms publish.

@@ -1,8 +1,8 @@
 //! What this build cannot do, said at start instead of done differently in silence.
 //! Does not start anything.
 
-use tillstream_embedded::Backend;
 use tillstream_secrets::Source;
+use tillstream_session::Backend;
 
 use crate::roles::InvalidRoles;
 use crate::settings::Settings;

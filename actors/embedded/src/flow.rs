@@ -8,11 +8,11 @@ use std::time::Duration;
 use actix::{Actor, ActorFutureExt, AsyncContext, Handler, WrapFuture};
 use tillstream_broker::{Broker, Flow, FlowOwner};
 use tillstream_messages::{AcknowledgeDeliveries, DeliveryTag, HealthBoard, Leg, LegState, RebindFlow};
+use tillstream_session::FlowConsumer;
 use tillstream_supervision::{SupervisedContext, supervised};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tracing::{info, warn};
 
-use crate::consumer::FlowConsumer;
 use crate::pump::{Pump, PumpEnd};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(20);

@@ -1,7 +1,6 @@
 //! The actor through which everything reaches the embedded broker.
 //! Adds no queue of its own: a message is with the broker or refused, and the answer is the broker's word.
 
-use std::cell::Cell;
 use std::future::ready;
 use std::rc::Rc;
 use std::time::Duration;
@@ -9,16 +8,11 @@ use std::time::Duration;
 use actix::{Actor, AsyncContext, Handler, ResponseFuture};
 use tillstream_broker::{Broker, OutboundMessage, PublishError as BrokerError};
 use tillstream_messages::{HealthBoard, Leg, LegState, PublishError, PublishMessage};
+use tillstream_session::{BROKER_CONNECTED, Backend, Line};
 use tillstream_supervision::{SupervisedContext, supervised};
-use tokio::time::Instant;
 use tracing::{error, info};
 
-use crate::metrics::{BROKER_CONNECTED, PUBLISH_DURATION, PUBLISH_IN_FLIGHT};
-use crate::settings::Backend;
-
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// A broker that answers nothing for this long is in trouble, even if it does not say so.
-const SILENCE: Duration = Duration::from_secs(2);
 
 /// Publishes on the embedded broker.
 pub struct EmbeddedPublisher {
@@ -34,25 +28,12 @@ pub struct EmbeddedPublisher {
     reported: Option<LegState>,
 }
 
-/// All publishes under way.
-struct Line {
-    length: Cell<usize>,
-    /// When the broker last answered one, or the first of them joined.
-    moved: Cell<Instant>,
-}
-
-/// One publish under way.
-struct Waiting {
-    since: Instant,
-    line: Rc<Line>,
-}
-
 // === impl EmbeddedPublisher ===
 
 impl EmbeddedPublisher {
     /// A publisher that lets `window` messages wait at once.
     pub fn new(broker: Broker, window: usize, health: HealthBoard) -> Self {
-        Self { broker, window, waiting: Rc::new(Line::empty()), health, reported: None }
+        Self { broker, window, waiting: Rc::default(), health, reported: None }
     }
 
     fn look(&mut self) {
@@ -88,10 +69,10 @@ impl Handler<PublishMessage> for EmbeddedPublisher {
     type Result = ResponseFuture<Result<(), PublishError>>;
 
     fn handle(&mut self, order: PublishMessage, _: &mut Self::Context) -> Self::Result {
-        if self.waiting.length.get() >= self.window {
+        if self.waiting.len() >= self.window {
             return Box::pin(ready(Err(PublishError::Overloaded)));
         }
-        let waiting = Waiting::start(&self.waiting);
+        let waiting = Line::join(&self.waiting);
         let PublishMessage { topic, message_id, payload, partition_key: _ } = order;
         let word = self.broker.publish(OutboundMessage { topic, message_id, payload });
         Box::pin(async move {
@@ -112,42 +93,5 @@ fn refusal(error: BrokerError) -> PublishError {
         BrokerError::NoSubscriber(topic) | BrokerError::InvalidTopic(topic) => PublishError::NoSubscriber(topic),
         BrokerError::Storage(reason) => PublishError::Storage(reason),
         BrokerError::TooLarge => PublishError::TooLarge,
-    }
-}
-
-// === impl Line ===
-
-impl Line {
-    fn empty() -> Self {
-        Self { length: Cell::new(0), moved: Cell::new(Instant::now()) }
-    }
-
-    /// Says so when publishes wait and none has been answered for too long.
-    fn silence(&self) -> Option<String> {
-        let silent = self.length.get() > 0 && self.moved.get().elapsed() >= SILENCE;
-        silent.then(|| format!("the broker has answered no publish for {} s", SILENCE.as_secs()))
-    }
-}
-
-// === impl Waiting ===
-
-impl Waiting {
-    fn start(line: &Rc<Line>) -> Self {
-        let since = Instant::now();
-        if line.length.replace(line.length.get() + 1) == 0 {
-            line.moved.set(since);
-        }
-        PUBLISH_IN_FLIGHT.inc();
-        Self { since, line: Rc::clone(line) }
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        let now = Instant::now();
-        self.line.length.set(self.line.length.get() - 1);
-        self.line.moved.set(now);
-        PUBLISH_IN_FLIGHT.dec();
-        PUBLISH_DURATION.observe((now - self.since).as_secs_f64());
     }
 }

@@ -7,11 +7,9 @@ use std::time::Duration;
 
 use tillstream_broker::{BindError, Broker, Delivery, Flow};
 use tillstream_messages::{DeliveryTag, FlowBound, HealthBoard, InboundMessage, Leg, LegState};
+use tillstream_session::{FlowConsumer, Tags};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep_until};
-
-use crate::consumer::FlowConsumer;
-use crate::tags::Tags;
 
 const BATCH: usize = 512;
 const HEARTBEAT: Duration = Duration::from_millis(250);
@@ -102,5 +100,6 @@ async fn sent(sending: &mut Option<Sending>) {
 }
 
 fn tag_all(tags: &mut Tags, deliveries: Vec<Delivery>) -> Vec<InboundMessage> {
-    deliveries.into_iter().map(|delivery| tags.tag(delivery)).collect()
+    let tagged = deliveries.into_iter().map(|it| tags.tag(it.id, it.topic, it.payload, it.redelivered));
+    tagged.collect()
 }

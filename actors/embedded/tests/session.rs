@@ -11,13 +11,12 @@ use actix::{Actor, Handler};
 use tempfile::TempDir;
 use tillstream_broker::{Broker, FlowOwner};
 use tillstream_domain::{AGGREGATION_QUEUE, LEDGER_QUEUE};
-use tillstream_embedded::{
-    EmbeddedBrokerSettings, EmbeddedFlow, EmbeddedPublisher, FlowConsumer, FlowWiring, embedded_queues,
-};
+use tillstream_embedded::{EmbeddedBrokerSettings, EmbeddedFlow, EmbeddedPublisher, FlowWiring, embedded_queues};
 use tillstream_messages::{
     AcknowledgeDeliveries, DeliveryTag, FlowBound, FlowLost, HealthBoard, InboundMessage, Leg, LegState,
     MessagesDelivered, PublishError, PublishMessage, RebindFlow,
 };
+use tillstream_session::FlowConsumer;
 use tillstream_supervision::{
     ActorSpec, AskError, Fault, Handle, Place, Strategy, SupervisedContext, Supervisor, SupervisorSpec, supervised,
 };

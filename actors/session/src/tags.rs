@@ -1,8 +1,10 @@
 //! Delivery tags of one binding and the broker's ids behind them.
 //! Knows only what is not acknowledged yet, so it is never larger than the flow's window.
 
+use std::sync::Arc;
+
 use ahash::AHashMap;
-use tillstream_broker::Delivery;
+use bytes::Bytes;
 use tillstream_messages::{DeliveryTag, InboundMessage};
 
 /// The open deliveries of one binding.
@@ -19,15 +21,11 @@ impl Tags {
     }
 
     /// Gives a delivery the next tag.
-    pub fn tag(&mut self, delivery: Delivery) -> InboundMessage {
+    pub fn tag(&mut self, id: u64, topic: Arc<str>, payload: Bytes, redelivered: bool) -> InboundMessage {
         self.last_number += 1;
-        self.open.insert(self.last_number, delivery.id);
-        InboundMessage {
-            tag: DeliveryTag { epoch: self.epoch, number: self.last_number },
-            topic: delivery.topic,
-            payload: delivery.payload,
-            redelivered: delivery.redelivered,
-        }
+        self.open.insert(self.last_number, id);
+        let tag = DeliveryTag { epoch: self.epoch, number: self.last_number };
+        InboundMessage { tag, topic, payload, redelivered }
     }
 
     /// The ids behind these tags, each once; tags of another binding have none.
@@ -47,19 +45,11 @@ mod tests {
     use std::collections::BTreeSet;
 
     use proptest::prelude::*;
-    use uuid::Uuid;
 
     use super::*;
 
-    fn delivery(id: u64) -> Delivery {
-        Delivery {
-            id,
-            topic: "t".into(),
-            message_id: Uuid::nil(),
-            payload: bytes::Bytes::new(),
-            redelivered: false,
-            delivery_count: 1,
-        }
+    fn tag_of(tags: &mut Tags, id: u64) -> u64 {
+        tags.tag(id, "t".into(), Bytes::new(), false).tag.number
     }
 
     proptest! {
@@ -69,7 +59,7 @@ mod tests {
             acknowledged in prop::collection::vec((1_u32..4, 0_u64..60), 0..200),
         ) {
             let mut tags = Tags::new(2);
-            let numbered: Vec<(u64, u64)> = ids.iter().map(|id| (tags.tag(delivery(*id)).tag.number, *id)).collect();
+            let numbered: Vec<(u64, u64)> = ids.iter().map(|id| (tag_of(&mut tags, *id), *id)).collect();
 
             let orders: Vec<DeliveryTag> =
                 acknowledged.iter().map(|(epoch, number)| DeliveryTag { epoch: *epoch, number: *number }).collect();
