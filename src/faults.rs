@@ -19,6 +19,7 @@ mod afterwards;
 mod book;
 mod environment;
 mod figures;
+mod gap;
 mod verdict;
 
 pub use actor::{ActorFault, ActorKind};
@@ -127,8 +128,8 @@ impl Faults {
             Outcome::Recovered(recovery) => (FaultState::Recovered, Some(recovery)),
             Outcome::NotRecovered { .. } => (FaultState::Unrecovered, None),
         };
-        let growth = self.0.figures.growth_since(before).await;
-        self.close(id, state, Some(Verdict::of_actor(recovery, growth)));
+        let growth = self.0.figures.growth_since(&before).await;
+        self.close(id, state, Some(Verdict::of_actor(recovery, &growth)));
         self.look_again_at(id, growth);
     }
 
@@ -137,8 +138,8 @@ impl Faults {
             return self.close(id, FaultState::NotFired, None);
         };
         let state = if recovery.restart.is_some() { FaultState::Recovered } else { FaultState::Unrecovered };
-        let growth = self.0.figures.growth_since(before).await;
-        self.close(id, state, Some(Verdict::of_environment(&recovery, growth)));
+        let growth = self.0.figures.growth_since(&before).await;
+        self.close(id, state, Some(Verdict::of_environment(&recovery, &growth)));
         self.look_again_at(id, growth);
     }
 

@@ -13,8 +13,8 @@ use crate::service::{Service, read};
 
 const LOOK_WITHIN: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// The service looks every 5 s, a few times when it does not trust what it sees.
-const JUDGED_WITHIN: Duration = Duration::from_secs(30);
+/// The service looks every 5 s, and for half a minute before it believes in a loss.
+const JUDGED_WITHIN: Duration = Duration::from_secs(60);
 
 /// Takes over what the service says by now of faults that it could not judge wholly; one that a dead process has taken
 /// along, or that stays open, keeps its row.

@@ -7,15 +7,16 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::figures::Books;
+use super::gap::Gap;
 use super::verdict::Difference;
 
 /// Between two looks.
 pub(super) const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Windows that take longer stay open in the verdict.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(300);
-/// Both sides of the ledger come by different queues, so one may be ahead of the other at a look: a difference is believed
-/// when it has been seen so often.
-const UNEVEN_LOOKS: u8 = 3;
+/// Both sides of the ledger come by different queues, so one may be ahead of the other at a look. What is missing at so many
+/// looks after one another is lost: half a minute, longer than the outbox waits for a publish that nobody answers any more.
+const UNEVEN_LOOKS: u8 = 7;
 
 /// All of them.
 #[derive(Debug, Default)]
@@ -35,6 +36,8 @@ struct Waiting {
     newest_open: i64,
     give_up: Instant,
     uneven_looks: u8,
+    /// What was missing or too much at every look so far.
+    lasting: Option<Gap>,
 }
 
 /// What a fault has lost and doubled for good.
@@ -53,7 +56,7 @@ impl Afterwards {
     pub(super) fn enter(&self, id: u64, (before, newest_open): (Books, i64)) -> bool {
         let mut list = self.list();
         let give_up = Instant::now() + GIVE_UP_AFTER;
-        list.waiting.push(Waiting { id, before, newest_open, give_up, uneven_looks: 0 });
+        list.waiting.push(Waiting { id, before, newest_open, give_up, uneven_looks: 0, lasting: None });
         !std::mem::replace(&mut list.is_watched, true)
     }
 
@@ -86,10 +89,12 @@ impl Waiting {
         if !books.are_final_until(self.newest_open) {
             return None;
         }
-        let (lost, double) = books.beyond(&self.before);
-        let is_even = lost == Difference::NONE && double == Difference::NONE;
-        self.uneven_looks += u8::from(!is_even);
-        let is_believed = is_even || self.uneven_looks >= UNEVEN_LOOKS;
+        let gap = books.beyond(&self.before);
+        let lasting = self.lasting.take().map_or_else(|| gap.clone(), |earlier| earlier.in_common(&gap));
+        self.uneven_looks += 1;
+        let is_believed = lasting.is_even() || self.uneven_looks >= UNEVEN_LOOKS;
+        let (lost, double) = lasting.sums();
+        self.lasting = Some(lasting);
         is_believed.then_some(Revision { id: self.id, lost, double })
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tillstream_messages::{LedgerReport, QueryLedger};
 use tokio::time::{Instant, sleep};
 
+use super::gap::{Gap, Imbalances};
 use super::verdict::Difference;
 use crate::http::Door;
 
@@ -28,25 +29,24 @@ pub(super) struct Figures {
 }
 
 /// The figures at one moment.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Reading {
     replayed: u64,
     duplicates: u64,
     books: Option<Books>,
 }
 
-/// What all stores miss and have too much; stores do not make up for each other.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// The ledger at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Books {
-    missing: Difference,
-    surplus: Difference,
+    imbalances: Imbalances,
     open: Difference,
     /// Where the oldest and the newest window of any store that is not final start.
     open_starts: Option<(i64, i64)>,
 }
 
 /// From one reading to another.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Growth {
     pub(super) replayed: u64,
     pub(super) duplicates: u64,
@@ -71,7 +71,7 @@ impl Figures {
     }
 
     /// What has grown, once nothing is told again any more and the ledger answers evenly or has had its time.
-    pub(super) async fn growth_since(&self, before: Reading) -> Growth {
+    pub(super) async fn growth_since(&self, before: &Reading) -> Growth {
         let give_up = Instant::now() + SETTLE_WITHIN;
         let mut growth = self.read().await.since(before);
         loop {
@@ -95,16 +95,16 @@ impl Figures {
 // === impl Reading ===
 
 impl Reading {
-    fn since(self, before: Self) -> Growth {
-        let books = self.books.zip(before.books);
-        let growth = books.map(|(now, then)| now.beyond(&then));
+    fn since(self, before: &Self) -> Growth {
+        let books = self.books.as_ref().zip(before.books.as_ref());
+        let growth = books.map(|(now, then)| now.beyond(then).sums());
         Growth {
             replayed: self.replayed.saturating_sub(before.replayed),
             duplicates: self.duplicates.saturating_sub(before.duplicates),
             lost: growth.map(|(lost, _)| lost),
             double: growth.map(|(_, double)| double),
-            open: self.books.map(|now| now.open),
-            unjudged: books.and_then(|(now, then)| Some((then, now.open_starts?.1))),
+            open: self.books.as_ref().map(|now| now.open),
+            unjudged: books.and_then(|(now, then)| Some((then.clone(), now.open_starts?.1))),
         }
     }
 }
@@ -118,17 +118,13 @@ impl Books {
     }
 
     /// What is missing and what is too much now and was not before.
-    pub(super) fn beyond(&self, before: &Self) -> (Difference, Difference) {
-        (self.missing.beyond(before.missing), self.surplus.beyond(before.surplus))
+    pub(super) fn beyond(&self, before: &Self) -> Gap {
+        self.imbalances.beyond(&before.imbalances)
     }
 
     fn of(report: &LedgerReport) -> Self {
-        let mut books = Self::default();
+        let mut books = Self { imbalances: Imbalances::of(&report.stores), ..Self::default() };
         for store in &report.stores {
-            books.missing.count += store.imbalance_count.max(0);
-            books.missing.cents += store.imbalance_cents.max(0);
-            books.surplus.count -= store.imbalance_count.min(0);
-            books.surplus.cents -= store.imbalance_cents.min(0);
             books.open.count += i64::try_from(store.open.0).unwrap_or(i64::MAX);
             books.open.cents += store.open.1.cents();
             books.open_starts = widest(books.open_starts, store.open_starts);
@@ -142,15 +138,6 @@ impl Books {
 impl Growth {
     fn is_even(&self) -> bool {
         self.lost == Some(Difference::NONE) && self.double == Some(Difference::NONE)
-    }
-}
-
-// === impl Difference ===
-
-impl Difference {
-    /// What this is more than the other; the ledger catching up is no gain.
-    fn beyond(self, other: Self) -> Self {
-        Self { count: (self.count - other.count).max(0), cents: (self.cents - other.cents).max(0) }
     }
 }
 

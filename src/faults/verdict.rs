@@ -40,8 +40,8 @@ pub struct Verdict {
     double: Option<Difference>,
     /// Sales of windows that were not final at the verdict and are therefore not judged yet; null where nobody could
     /// say. Once those windows are final, `GET /api/v1/faults/{id}` shows 0 here and what `lost` and `double` are then
-    /// (looked at every 5 s, for 5 minutes; windows that take longer stay open here). Whatever else goes wrong until
-    /// then shows as well.
+    /// (looked at every 5 s, for 5 minutes; a loss is believed when half a minute of looks has shown it, windows that
+    /// take longer stay open here). Whatever else goes wrong until then shows as well.
     #[schema(required = true)]
     open: Option<Difference>,
     /// Other actors that were restarted, or are down.
@@ -61,7 +61,7 @@ pub struct Difference {
 
 impl Verdict {
     /// On an actor; without a recovery it did not come back.
-    pub(super) fn of_actor(recovery: Option<Recovery>, growth: Growth) -> Self {
+    pub(super) fn of_actor(recovery: Option<Recovery>, growth: &Growth) -> Self {
         let Some(recovery) = recovery else { return Self::unmeasured(growth) };
         Self {
             detection_ms: Some(milliseconds(recovery.detection)),
@@ -74,7 +74,7 @@ impl Verdict {
     }
 
     /// On the environment.
-    pub(super) fn of_environment(passage: &Passage, growth: Growth) -> Self {
+    pub(super) fn of_environment(passage: &Passage, growth: &Growth) -> Self {
         Self {
             detection_ms: passage.detection.map(milliseconds),
             restart_ms: passage.restart.map(milliseconds),
@@ -82,7 +82,7 @@ impl Verdict {
         }
     }
 
-    const fn unmeasured(growth: Growth) -> Self {
+    const fn unmeasured(growth: &Growth) -> Self {
         Self {
             detection_ms: None,
             restart_ms: None,

@@ -93,7 +93,7 @@ async fn a_loss_shows_in_the_verdict_once_the_windows_that_it_left_open_are_fina
         sleep(LOOK_EVERY * 4).await;
         assert_eq!(counts_of(&faults, id), [0, 0, 2], "the window that starts at 20 is open");
         ledger.says(Some((30, 40)), 1);
-        sleep(LOOK_EVERY * 4).await;
+        sleep(LOOK_EVERY * 8).await;
 
         assert_eq!(counts_of(&faults, id), [1, 0, 0], "later windows are not its business");
     };
@@ -109,7 +109,7 @@ async fn a_difference_that_passes_is_no_loss() {
         let id = fault_for_test(&faults).await;
 
         ledger.says(None, 1);
-        sleep(LOOK_EVERY + LOOK_EVERY / 2).await;
+        sleep(LOOK_EVERY * 4 + LOOK_EVERY / 2).await;
         assert_eq!(counts_of(&faults, id)[2], 2);
         ledger.says(None, 0);
         sleep(LOOK_EVERY).await;

@@ -41,7 +41,7 @@ async fn a_loss_in_one_store_is_not_made_up_for_by_a_surplus_in_another() {
     let reports = [vec![(0, 0), (0, 0)], vec![(2, 500), (-1, -500)]];
     let figures = figures_for_test(reports.iter().map(|report| Ok(report_for_test(report))).collect());
     let before = figures.read().await;
-    let growth = figures.growth_since(before).await;
+    let growth = figures.growth_since(&before).await;
     assert_eq!((growth.lost, growth.double), (amount(2, 500), amount(1, 500)));
 }
 
@@ -49,7 +49,7 @@ async fn a_loss_in_one_store_is_not_made_up_for_by_a_surplus_in_another() {
 async fn what_was_red_before_the_fault_is_not_its_doing() {
     let figures = figures_for_test(vec![Ok(report_for_test(&[(3, 900)]))]);
     let before = figures.read().await;
-    let growth = figures.growth_since(before).await;
+    let growth = figures.growth_since(&before).await;
     assert_eq!((growth.lost, growth.double), (amount(0, 0), amount(0, 0)));
 }
 
@@ -59,7 +59,7 @@ async fn a_ledger_whose_sides_come_by_different_queues_is_given_time_to_meet() {
     let figures =
         figures_for_test(vec![Ok(report_for_test(&[(0, 0)])), behind(), behind(), Ok(report_for_test(&[(0, 0)]))]);
     let before = figures.read().await;
-    let growth = figures.growth_since(before).await;
+    let growth = figures.growth_since(&before).await;
     assert_eq!(growth.lost, amount(0, 0));
 }
 
@@ -68,7 +68,7 @@ async fn a_ledger_that_does_not_answer_says_neither_0_nor_anything_else() {
     let unreadable = || Err(QueryError::Storage("gone".to_owned()));
     let figures = figures_for_test(vec![Ok(report_for_test(&[(0, 0)])), unreadable()]);
     let before = figures.read().await;
-    let growth = figures.growth_since(before).await;
+    let growth = figures.growth_since(&before).await;
     assert_eq!((growth.lost, growth.double), (None, None));
 }
 
@@ -81,7 +81,7 @@ async fn sales_of_windows_that_are_not_final_are_said_to_be_open_and_left_to_a_s
     report.stores[2].open_starts = Some((30, 40));
     let figures = figures_for_test(vec![Ok(report)]);
     let before = figures.read().await;
-    let growth = figures.growth_since(before).await;
+    let growth = figures.growth_since(&before).await;
     assert_eq!((growth.lost, growth.open), (amount(0, 0), amount(3, 350)));
     assert_eq!(growth.unjudged.map(|(_, newest)| newest), Some(50));
     let books = figures.books().await.unwrap();
@@ -92,6 +92,6 @@ async fn sales_of_windows_that_are_not_final_are_said_to_be_open_and_left_to_a_s
 async fn where_no_window_is_open_nothing_is_left_to_look_at() {
     let figures = figures_for_test(vec![Ok(report_for_test(&[(0, 0)]))]);
     let before = figures.read().await;
-    let growth = figures.growth_since(before).await;
+    let growth = figures.growth_since(&before).await;
     assert_eq!((growth.open, growth.unjudged.is_none()), (amount(0, 0), true));
 }
