@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Sale, Setup, TestApp, eventually, sum_of};
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(90);
 const WINDOW: &str = "root.pipeline.windows.STORE_1";
 const PUBLISHER: &str = "root.session.publisher";
 

@@ -101,14 +101,14 @@ async fn deliver(consumer: &ConsumerPorts, epoch: u32, mut messages: Vec<Inbound
     consumer.delivered.ask(MessagesDelivered { epoch, messages }, WITHIN).await.expect("taken");
 }
 
-/// Waits for something that has to come.
-async fn until(mut holds: impl FnMut() -> bool) {
+/// Waits for something that has to come; the deadline names who is stuck.
+async fn until(stuck: &str, mut holds: impl FnMut() -> bool) {
     let polling = async {
         while !holds() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(WITHIN, polling).await.expect("it came");
+    assert!(tokio::time::timeout(WITHIN, polling).await.is_ok(), "stuck: {stuck}");
 }
 
 fn sales_for_test() -> Vec<TestSale> {
@@ -124,12 +124,15 @@ async fn journals_that_a_former_incarnation_may_have_failed_to_sync_are_written_
             let bench = Bench::start(directory.path());
             let _ = bench.reporting.ledger.ask(QueryLedger, WITHIN).await;
             let journal = |name| directory.path().join(name).join("0.jnl");
-            until(|| journal("ledger").exists() && journal("turnover").exists()).await;
+            until("both databases do not appear", || journal("ledger").exists() && journal("turnover").exists()).await;
             let files = || ["ledger", "turnover"].map(|name| journal(name).metadata().map(|file| file.ino()).ok());
             let before = files();
             bench.kill("root.ledger").await;
             bench.kill("root.turnover").await;
-            until(|| files().iter().zip(before).all(|(now, before)| *now != before)).await;
+            until("the journals are not written anew", || {
+                files().iter().zip(before).all(|(now, before)| *now != before)
+            })
+            .await;
             bench.stop().await;
         })
         .await;
@@ -153,13 +156,18 @@ async fn both_sides_are_acknowledged_once_committed_and_the_ledger_balances_over
                 .await;
             let told = events.iter().zip(1..).map(|(event, number)| aggregation_for_test(number, event)).collect();
             deliver(&bench.reporting.turnover_consumer, 1, told).await;
-            until(|| bench.ledger_flow.acknowledged().len() == 6 && bench.turnover_flow.acknowledged().len() == 2)
-                .await;
+            until("ledger or turnover does not acknowledge all", || {
+                bench.ledger_flow.acknowledged().len() == 6 && bench.turnover_flow.acknowledged().len() == 2
+            })
+            .await;
 
             assert_eq!(bench.health.get(Leg::ReportingState), LegState::Up);
             bench.stop().await;
             let bench = Bench::start(directory.path());
-            until(|| bench.health.get(Leg::ReportingState) == LegState::Up).await;
+            until("ledger or turnover does not report that its state is usable", || {
+                bench.health.get(Leg::ReportingState) == LegState::Up
+            })
+            .await;
             let report = bench.reporting.ledger.ask(QueryLedger, WITHIN).await.expect("asked").expect("answered");
             let totals: Vec<_> = report.stores.iter().map(|line| (line.accepted, line.imbalance_cents)).collect();
             assert_eq!(totals, [((3, Money::from_cents(300)), 0); 2]);
@@ -181,15 +189,21 @@ async fn a_killed_ledger_takes_nothing_of_the_old_binding_and_counts_what_comes_
             let receipts: Vec<_> = sales_for_test().iter().map(|sale| sale.receipt(sale.id)).collect();
             bind(&bench.reporting.ledger_consumer, 1).await;
             deliver(&bench.reporting.ledger_consumer, 1, receipts[..3].to_vec()).await;
-            until(|| bench.ledger_flow.acknowledged().len() == 3).await;
+            until("the ledger does not acknowledge", || bench.ledger_flow.acknowledged().len() == 3).await;
 
             bench.kill("root.ledger").await;
-            until(|| bench.ledger_flow.rebinds.load(Ordering::Relaxed) > 0).await;
+            until("the ledger does not ask for a new binding", || {
+                bench.ledger_flow.rebinds.load(Ordering::Relaxed) > 0
+            })
+            .await;
             deliver(&bench.reporting.ledger_consumer, 1, receipts[3..].to_vec()).await;
-            until(|| bench.health.get(Leg::ReportingState) == LegState::Up).await;
+            until("ledger or turnover does not report that its state is usable", || {
+                bench.health.get(Leg::ReportingState) == LegState::Up
+            })
+            .await;
             bind(&bench.reporting.ledger_consumer, 2).await;
             deliver(&bench.reporting.ledger_consumer, 2, receipts.clone()).await;
-            until(|| bench.ledger_flow.acknowledged().len() == 9).await;
+            until("the ledger does not acknowledge", || bench.ledger_flow.acknowledged().len() == 9).await;
 
             assert_eq!(bench.ledger_flow.acknowledged(), [1, 2, 3, 1, 2, 3, 4, 5, 6]);
             let report = bench.reporting.ledger.ask(QueryLedger, WITHIN).await.expect("asked").expect("answered");
@@ -212,9 +226,9 @@ async fn poison_is_acknowledged_only_after_it_was_published_under_the_rejected_t
             bind(&bench.reporting.ledger_consumer, 1).await;
 
             deliver(&bench.reporting.ledger_consumer, 1, vec![good, poison]).await;
-            until(|| bench.refusals.load(Ordering::Relaxed) == 0).await;
+            until("the publisher is not asked again", || bench.refusals.load(Ordering::Relaxed) == 0).await;
             assert_eq!(bench.ledger_flow.acknowledged(), [1]);
-            until(|| bench.ledger_flow.acknowledged().len() == 2).await;
+            until("the ledger does not acknowledge", || bench.ledger_flow.acknowledged().len() == 2).await;
 
             let published = bench.published.lock().expect("not poisoned")[0].clone();
             assert_eq!(published.topic, "sale/pos/transaction/rejected/sale_pos_transaction_ledger.q");
@@ -241,13 +255,19 @@ async fn a_store_that_cannot_be_opened_takes_the_leg_down_and_acknowledges_nothi
             deliver(&bench.reporting.ledger_consumer, 1, vec![sale.receipt(1)]).await;
 
             let is_down = |state| matches!(state, LegState::Down(reason) if reason.contains("directory"));
-            until(|| is_down(bench.health.get(Leg::ReportingState))).await;
+            until("ledger and turnover do not report that their state is down", || {
+                is_down(bench.health.get(Leg::ReportingState))
+            })
+            .await;
             assert!(bench.ledger_flow.acknowledged().is_empty());
             assert!(bench.reporting.ledger.ask(QueryLedger, WITHIN).await.expect("asked").is_err());
             std::fs::remove_file(&obstacle).expect("removed");
 
-            until(|| bench.health.get(Leg::ReportingState) == LegState::Up).await;
-            until(|| bench.ledger_flow.acknowledged() == [1]).await;
+            until("ledger or turnover does not report that its state is usable", || {
+                bench.health.get(Leg::ReportingState) == LegState::Up
+            })
+            .await;
+            until("the ledger does not acknowledge", || bench.ledger_flow.acknowledged() == [1]).await;
             bench.stop().await;
         })
         .await;
@@ -266,7 +286,10 @@ async fn on_a_full_or_read_only_disk_both_sides_acknowledge_nothing_say_why_and_
                 let sales: Vec<_> = sales_for_test().into_iter().filter(|sale| sale.store == 1).collect();
                 bind(&bench.reporting.ledger_consumer, 1).await;
                 bind(&bench.reporting.turnover_consumer, 1).await;
-                until(|| bench.health.get(Leg::ReportingState) == LegState::Up).await;
+                until("ledger or turnover does not report that its state is usable", || {
+                    bench.health.get(Leg::ReportingState) == LegState::Up
+                })
+                .await;
 
                 bench.disk.set(Some(trouble));
                 deliver(&bench.reporting.ledger_consumer, 1, sales.iter().map(|sale| sale.receipt(sale.id)).collect())
@@ -275,13 +298,18 @@ async fn on_a_full_or_read_only_disk_both_sides_acknowledge_nothing_say_why_and_
                 deliver(&bench.reporting.turnover_consumer, 1, vec![aggregation_for_test(1, &event)]).await;
                 let says_why =
                     || matches!(bench.health.get(Leg::ReportingState), LegState::Down(reason) if reason.contains(why));
-                until(says_why).await;
+                until("readiness does not say why", says_why).await;
                 assert!(bench.ledger_flow.acknowledged().is_empty() && bench.turnover_flow.acknowledged().is_empty());
 
                 bench.disk.set(None);
-                until(|| bench.health.get(Leg::ReportingState) == LegState::Up).await;
-                until(|| bench.ledger_flow.acknowledged().len() == 3 && bench.turnover_flow.acknowledged() == [1])
-                    .await;
+                until("ledger or turnover does not report that its state is usable", || {
+                    bench.health.get(Leg::ReportingState) == LegState::Up
+                })
+                .await;
+                until("ledger or turnover does not acknowledge all", || {
+                    bench.ledger_flow.acknowledged().len() == 3 && bench.turnover_flow.acknowledged() == [1]
+                })
+                .await;
                 let report = bench.reporting.ledger.ask(QueryLedger, WITHIN).await.expect("asked").expect("answered");
                 let totals: Vec<_> = report.stores.iter().map(|line| (line.accepted, line.imbalance_cents)).collect();
                 assert_eq!(totals, [((3, Money::from_cents(300)), 0)]);
