@@ -26,6 +26,7 @@ use crate::revision::revise;
 use crate::sale::Sales;
 use crate::service::Service;
 use crate::settle::Bookkeeper;
+use crate::sleepers::Sleepers;
 use crate::till::Till;
 use crate::watch::ClockWatch;
 
@@ -180,7 +181,10 @@ impl<'a> Run<'a> {
         self.until(started + calm, stop).await;
         self.delays().calm_is_over();
         let rows = match injector {
-            Some(injector) => Faults { options, injector, say: self.say, started, rows: Vec::new() }.run(stop).await?,
+            Some(injector) => {
+                let (rows, sleepers) = (Vec::new(), Sleepers::default());
+                Faults { options, injector, say: self.say, started, rows, sleepers }.run(stop).await?
+            }
             None => Vec::new(),
         };
         self.until(started + options.duration.unwrap_or_default(), stop).await;

@@ -16,6 +16,7 @@ use crate::kinds::FaultKind;
 use crate::options::Options;
 use crate::plan::{Draw, draws, usual_seconds};
 use crate::script::Step;
+use crate::sleepers::Sleepers;
 use crate::summary;
 
 /// One fault, as the table and the report show it.
@@ -85,6 +86,8 @@ pub(crate) struct Faults<'a> {
     pub(crate) started: Instant,
     /// All rows so far.
     pub(crate) rows: Vec<FaultRow>,
+    /// Threads that still sleep.
+    pub(crate) sleepers: Sleepers,
 }
 
 impl Faults<'_> {
@@ -103,12 +106,18 @@ impl Faults<'_> {
         let options = self.options;
         let kinds = usable(&options.kinds, &options.targets);
         for draw in draws(options.seed, &kinds, options.faults) {
-            if !waits(draw.pause, stop).await {
+            let pause = draw.pause.max(self.until_a_thread_may_block(&draw));
+            if !waits(pause, stop).await {
                 return Ok(());
             }
             self.fault(&draw, &options.targets).await?;
         }
         Ok(())
+    }
+
+    fn until_a_thread_may_block(&mut self, draw: &Draw) -> Duration {
+        let now = Instant::now();
+        if draw.kind == FaultKind::Block { self.sleepers.room_at(now) - now } else { Duration::ZERO }
     }
 
     async fn run_script(&mut self, steps: &[Step], stop: &watch::Receiver<Stop>) -> Result<(), DrillError> {
@@ -144,6 +153,10 @@ impl Faults<'_> {
     /// An actor without a message to handle does not reach the end of a handler; a panic finds it all the same.
     async fn on_actor(&mut self, number: usize, order: Order) -> Result<(), DrillError> {
         let outcome = self.injector.inject(&order).await?;
+        if order.kind == FaultKind::Block && outcome.state != State::Refused {
+            // Counted from the answer, which comes later than its sleep began: rather too long than too short.
+            self.sleepers.add(Instant::now(), order.seconds.unwrap_or_default());
+        }
         if outcome.state != State::NotFired || order.kind == FaultKind::Panic {
             self.keep(number, &order, None, outcome);
             return Ok(());

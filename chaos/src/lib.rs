@@ -24,6 +24,7 @@ mod sale;
 mod script;
 mod service;
 mod settle;
+mod sleepers;
 mod stores;
 mod summary;
 mod till;
