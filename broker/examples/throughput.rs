@@ -1,4 +1,5 @@
-//! Measures the broker alone: publishers that each wait for their sync, and one consumer per queue that acknowledges.
+//! Measures the broker alone: publishers that each wait for their sync, one consumer per queue that acknowledges, and
+//! consumers that stand in line.
 //! Not a test; `cargo run --release -p tillstream-broker --example throughput -- [publishers] [seconds] [dir]`.
 #![allow(clippy::print_stdout, reason = "a measurement is for reading")]
 
@@ -22,6 +23,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let seconds: u64 = args.next().map_or(Ok(5), |arg| arg.parse())?;
     let dir = args.next().unwrap_or_else(|| "throughput-data".to_owned());
     throughput(Path::new(&dir), publishers, Duration::from_secs(seconds)).await?;
+    hand_overs(Path::new(&dir), 1_000).await?;
     backlog(Path::new(&dir), 1_000_000).await?;
     std::fs::remove_dir_all(&dir)?;
     Ok(())
@@ -59,6 +61,22 @@ async fn throughput(dir: &Path, publishers: usize, duration: Duration) -> Result
     );
     println!("  {:.1} us of CPU per message (publishers and consumers included)", used * 1e6 / waits.len() as f64);
     println!("  left in the queues: {:?}", broker.stats().iter().map(|one| one.depth).collect::<Vec<_>>());
+    broker.close().await;
+    Ok(())
+}
+
+/// Consumers in line for one queue, each of which goes as soon as it has been served.
+async fn hand_overs(dir: &Path, standbys: u32) -> Result<(), Box<dyn std::error::Error>> {
+    let broker = Broker::open(dir, BrokerSettings::default(), specs())?;
+    let active = broker.bind(QUEUES[0], 1)?;
+    let line: Vec<_> = (0..standbys).map(|_| tokio::spawn(broker.line_up(QUEUES[0], 1))).collect();
+    tokio::task::yield_now().await;
+    let began = Instant::now();
+    drop(active);
+    for standby in line {
+        drop(standby.await??);
+    }
+    println!("{standbys} consumers in line, one after the other: {:?} each", began.elapsed() / standbys);
     broker.close().await;
     Ok(())
 }
@@ -114,7 +132,8 @@ async fn publish_some(broker: Broker, left: Arc<AtomicU64>) {
 fn sale(payload: &Bytes) -> OutboundMessage {
     let topic = "sale/pos/transaction/receipt/STORE_1/CASHIER_2/cash/success/2024-11-15T10:00:00Z/\
                  3fa85f64-5717-4562-b3fc-2c963f66afa6/2.58/r1/CUSTOMER_9";
-    OutboundMessage { topic: topic.to_owned(), message_id: Uuid::nil(), payload: payload.clone() }
+    let (properties, payload) = (Bytes::new(), payload.clone());
+    OutboundMessage { topic: topic.to_owned(), message_id: Uuid::nil(), properties, payload }
 }
 
 fn specs() -> Vec<QueueSpec> {

@@ -2,10 +2,9 @@
 //! apart from each other. Does not decide who takes a message; it comes with its route.
 
 use bytes::Bytes;
-use uuid::Uuid;
 
 use crate::chunks::{CHUNK_MESSAGES, Chunk, Entry};
-use crate::state::ID_BYTES;
+use crate::stored::StoredMessage;
 use crate::topic::Route;
 
 /// Body bytes of a chunk, so that it fits a page of 64 KiB with its key: a page is a power of two long, and one byte
@@ -49,11 +48,6 @@ struct Open {
     body: Vec<u8>,
 }
 
-/// Stored bytes of a message.
-pub(crate) fn stored_len(topic: &str, payload: &[u8]) -> usize {
-    ID_BYTES + topic.len() + payload.len()
-}
-
 // === impl Packer ===
 
 impl Packer {
@@ -61,12 +55,12 @@ impl Packer {
         Self { next_id, at_ms, done: Vec::new(), open: Vec::new(), newest: Vec::new(), expected }
     }
 
-    pub(crate) fn add(&mut self, message_id: Uuid, topic: &str, payload: &[u8], route: Route) {
-        let len = stored_len(topic, payload);
+    pub(crate) fn add(&mut self, message: StoredMessage<'_>, route: Route) {
+        let len = message.len();
         let index = self.with_room(self.joinable(&route), len);
         self.note(&route, self.open[index].id);
         self.expected = self.expected.saturating_sub(len);
-        self.open[index].push(message_id, topic, payload, route);
+        self.open[index].push(message, route);
     }
 
     /// The chunks, ascending by id, and the id of the one after them.
@@ -119,17 +113,16 @@ impl Open {
         self.entries.len() < CHUNK_MESSAGES && self.body.len() + len <= BODY_BYTES
     }
 
-    fn push(&mut self, message_id: Uuid, topic: &str, payload: &[u8], route: Route) {
-        self.body.extend_from_slice(message_id.as_bytes());
-        self.body.extend_from_slice(topic.as_bytes());
-        self.body.extend_from_slice(payload);
+    fn push(&mut self, message: StoredMessage<'_>, route: Route) {
+        message.append_to(&mut self.body);
         let end = self.body.len() as u32;
         let known = self.routes.iter().position(|one| *one == route);
         let index = known.unwrap_or_else(|| {
             self.routes.push(route);
             self.routes.len() - 1
         });
-        self.entries.push(Entry { end, topic_len: topic.len() as u8, route: index as u8 });
+        let (topic_len, has_properties) = (message.topic.len() as u8, message.has_properties());
+        self.entries.push(Entry { end, topic_len, has_properties, route: index as u8 });
     }
 
     fn close(self, at_ms: u64) -> NewChunk {
@@ -151,19 +144,25 @@ fn without_slack(body: Vec<u8>) -> Bytes {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use uuid::Uuid;
 
     use super::*;
     use crate::chunks::bits;
-    use crate::state::dissect;
 
     const FIRST_ID: u64 = 5;
 
     /// Packs messages of these routes and payload lengths; a message's number is its place.
     fn pack(messages: &[(Vec<u16>, usize)]) -> Vec<NewChunk> {
-        let expected = messages.iter().map(|(_, len)| stored_len("t", &vec![0; *len])).sum();
+        let longest = vec![7; 70_000];
+        let message = |number, len: usize| {
+            // Every third has properties.
+            let (properties, payload) = longest[..len].split_at(if number % 3 == 0 { len / 2 } else { 0 });
+            StoredMessage { message_id: Uuid::from_u128(number), topic: "t", properties, payload }
+        };
+        let expected = messages.iter().map(|(_, len)| message(0, *len).len()).sum();
         let mut packer = Packer::new(FIRST_ID, 0, expected);
         for (number, (route, len)) in (0..).zip(messages) {
-            packer.add(Uuid::from_u128(number), "t", &vec![7; *len], Route::from_slice(route));
+            packer.add(message(number, *len), Route::from_slice(route));
         }
         let (chunks, next_id) = packer.finish();
         assert_eq!(next_id, FIRST_ID + chunks.len() as u64);
@@ -173,7 +172,8 @@ mod tests {
     /// The numbers of a queue's messages as it will deliver them.
     fn delivered(chunks: &[NewChunk], queue: u16) -> Vec<u128> {
         let of_chunk = |new: &NewChunk| -> Vec<u128> {
-            let numbers = bits(new.chunk.routed(queue)).map(|index| dissect(&new.chunk, &new.body, index).0.as_u128());
+            let numbers = bits(new.chunk.routed(queue))
+                .map(|index| StoredMessage::in_body(&new.chunk, &new.body, index).message_id.as_u128());
             numbers.collect()
         };
         chunks.iter().flat_map(of_chunk).collect()

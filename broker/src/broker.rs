@@ -20,7 +20,7 @@ use crate::round::Publishing;
 use crate::settings::{BrokerSettings, QueueSpec};
 use crate::shared::{Shared, lock};
 use crate::store::{NotOpened, Store};
-use crate::topic::check_publish_topic;
+use crate::topic::{Route, Subscriptions, check_publish_topic};
 
 /// A handle on an open broker. Clones are the same broker; when the last is dropped it closes in order, so that the
 /// directory is free afterwards, but `close` lets an async caller wait for that.
@@ -93,18 +93,33 @@ impl Broker {
     /// Resolves to Ok only after the message is synced. The message is on its way when this returns, whether or not
     /// the future is polled; two calls after one another keep their order. Never blocks the caller's thread.
     pub fn publish(&self, message: OutboundMessage) -> Publishing {
+        self.take(message, Subscriptions::route)
+    }
+
+    /// As [`publish`](Self::publish), but the message is for this queue alone, whatever it subscribes to. The topic is
+    /// carried to the consumer and compared with nothing.
+    pub fn publish_to(&self, queue: &str, message: OutboundMessage) -> Publishing {
+        self.take(message, |subscriptions, _| subscriptions.queue(queue))
+    }
+
+    fn take(&self, message: OutboundMessage, route: impl FnOnce(&Subscriptions, &str) -> Route) -> Publishing {
         let shared = &self.0.shared;
-        if message.payload.len() > shared.settings.max_message_bytes {
+        if message.len() > shared.settings.max_message_bytes {
             return Publishing::refused(PublishError::TooLarge);
         }
         if let Err(reason) = check_publish_topic(&message.topic) {
             return Publishing::refused(PublishError::InvalidTopic(reason));
         }
-        let route = shared.subscriptions.route(&message.topic);
+        let route = route(&shared.subscriptions, &message.topic);
         if route.is_empty() {
             return Publishing::refused(PublishError::NoSubscriber(message.topic));
         }
         shared.inbox.join(Waiting { message, route }, &shared.settings)
+    }
+
+    /// Whether there is a queue of this name that can be bound, now or when its consumer has gone.
+    pub fn has_queue(&self, name: &str) -> bool {
+        self.0.shared.state().bindable(name).is_some()
     }
 
     /// Binds the queue's only flow, which has at most `max_unacked` messages at a time. Dropping the flow gives
@@ -123,6 +138,23 @@ impl Broker {
         Ok(Flow::new(Arc::clone(&self.0.shared), bound))
     }
 
+    /// As [`bind`](Self::bind), but waits in line while another flow is bound: first come, first served, as standby
+    /// consumers of an exclusive queue. The place in line is taken when this returns, and given up when the future is
+    /// dropped. Await it: whoever's turn has come holds the queue, also unawares.
+    pub fn line_up(
+        &self,
+        queue: &str,
+        max_unacked: usize,
+    ) -> impl Future<Output = Result<Flow, BindError>> + Send + 'static {
+        let joined = self.0.shared.state().line_up(queue, max_unacked);
+        let standby = joined.map(|bound| Flow::new(Arc::clone(&self.0.shared), bound));
+        async move {
+            let flow = standby?;
+            flow.turn().await?;
+            Ok(flow)
+        }
+    }
+
     /// What each queue holds, in the order in which queues were first defined.
     pub fn stats(&self) -> Vec<QueueStats> {
         let state = self.0.shared.state();
@@ -136,6 +168,11 @@ impl Broker {
             consumers: u32::from(queue.consumer.is_some()),
         });
         stats.collect()
+    }
+
+    /// The most bytes of properties and payload that a message may have.
+    pub fn max_message_bytes(&self) -> usize {
+        self.0.shared.settings.max_message_bytes
     }
 
     /// Why publishing fails at the moment (the disk is full, say, or the broker has ended); `None` when it does not.

@@ -39,6 +39,8 @@ pub(crate) struct Entry {
     pub(crate) end: u32,
     /// Its topic is in front of its payload.
     pub(crate) topic_len: u8,
+    /// They are between topic and payload.
+    pub(crate) has_properties: bool,
     /// Index into `Chunk::routes`.
     pub(crate) route: u8,
 }

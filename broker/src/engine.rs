@@ -19,9 +19,10 @@ use crate::upkeep::{Health, SMALL_FILE_BYTES};
 /// How long acknowledgements may wait for a commit to ride on before they get one of their own.
 const ACKNOWLEDGEMENT_DELAY: Duration = Duration::from_millis(25);
 
-/// Chunks that one commit deletes. A window that has become final acknowledges its sales all at once, and publishers must
-/// not wait until thousands of chunks are gone; what is left over goes with the next commits, and a clean end leaves nothing.
-const DELETIONS_PER_COMMIT: usize = 64;
+/// Chunks that one commit deletes, and from which it moves a queue's dead. A window that has become final acknowledges its
+/// sales all at once, a consumer may discard as many, and publishers must not wait until thousands of chunks are gone, nor
+/// memory hold them; what is left over goes with the next commits, and a clean end leaves nothing.
+const CHUNKS_PER_COMMIT: usize = 64;
 
 /// Bodies that are read at once for a consumer that lags.
 const READ_AHEAD_CHUNKS: usize = 32;
@@ -141,10 +142,12 @@ impl Engine {
         self.sequence = group.sequence;
         let (wakers, goes_on) = {
             let mut state = self.shared.state();
-            (group.land(&mut state), !state.chunks.dead.is_empty())
+            (group.land(&mut state), state.has_leftovers())
         };
         if goes_on {
             self.shared.dirty.store(true, Ordering::Release);
+            // Nobody rings for what is known to be dirty.
+            self.acknowledge_by = Some(Instant::now() + ACKNOWLEDGEMENT_DELAY);
         }
         let answer = group.into_answer();
         match self.withheld_until {
@@ -205,8 +208,8 @@ fn prepare(
     round: Pledge,
     stamp: Stamp,
 ) -> Result<Group, StoreError> {
-    let most_deletions = if stamp.clean { usize::MAX } else { DELETIONS_PER_COMMIT };
-    let mut draft = Draft::collect(&mut shared.state(), &mut messages, most_deletions);
+    let most = if stamp.clean { usize::MAX } else { CHUNKS_PER_COMMIT };
+    let mut draft = Draft::collect(&mut shared.state(), &mut messages, most);
     for moved in draft.moved.iter_mut().filter(|moved| moved.body.is_none()) {
         match store.body(moved.chunk) {
             Ok(body) => moved.body = Some(body),

@@ -18,13 +18,13 @@ pub enum PublishError {
         /// Why it refused.
         reason: String,
     },
-    /// No queue subscribes to the topic.
-    #[error("no queue subscribes to topic `{0}`")]
+    /// No queue subscribes to the topic, or none has the name that the message was sent to.
+    #[error("no queue takes messages for `{0}`")]
     NoSubscriber(String),
     /// The disk refused, or has too little space left.
     #[error("the message could not be stored, try again: {0}")]
     Storage(String),
-    /// The payload is over the limit; it will never be taken.
+    /// Payload and properties are over the limit; it will never be taken.
     #[error("the message is larger than the broker takes")]
     TooLarge,
     /// The topic can never be published to.

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
+use crate::binding::Bound;
 use crate::errors::BindError;
 use crate::message::Delivery;
 use crate::shared::Shared;
-use crate::state::{Bound, State, Taken};
+use crate::state::{State, Taken};
 
-/// The one binding of a queue. Dropping it gives everything unacknowledged back.
+/// The one binding of a queue. Dropping it gives everything unacknowledged back, and whoever is next in line gets their
+/// turn in the same moment.
 pub struct Flow {
     shared: Arc<Shared>,
     bound: Bound,
@@ -37,6 +39,11 @@ impl FlowOwner {
 impl Flow {
     pub(crate) fn new(shared: Arc<Shared>, bound: Bound) -> Self {
         Self { shared, bound }
+    }
+
+    /// Waits until everybody has gone who stood in line before it.
+    pub(crate) async fn turn(&self) -> Result<(), BindError> {
+        poll_fn(|context| self.shared.state().poll_turn(self.bound, context)).await
     }
 
     /// Waits until at least one message can be delivered (the window is free), then returns up to `max`, oldest first.
@@ -83,6 +90,12 @@ impl Flow {
         self.settle(|state, queue| state.reject(queue, ids));
     }
 
+    /// Gives messages up that no attempt will make welcome: each goes to the dead-message queue at once, or is dropped and
+    /// counted when there is none.
+    pub fn discard(&self, ids: &[u64]) {
+        self.settle(|state, queue| state.discard(queue, ids));
+    }
+
     fn settle(&self, change: impl FnOnce(&mut State, u16)) {
         let waker = {
             let mut state = self.shared.state();
@@ -113,11 +126,12 @@ impl Flow {
 impl Drop for Flow {
     fn drop(&mut self) {
         let mut state = self.shared.state();
-        if !state.holds(self.bound) {
-            return;
-        }
-        state.unbind(self.bound.queue);
+        let held = state.holds(self.bound);
+        let next = state.unbind(self.bound);
         drop(state);
-        self.shared.mark_dirty();
+        if held {
+            self.shared.mark_dirty();
+        }
+        next.into_iter().for_each(std::task::Waker::wake);
     }
 }

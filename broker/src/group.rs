@@ -6,7 +6,7 @@ use std::task::Waker;
 
 use bytes::Bytes;
 
-use crate::batch::{NewChunk, Packer, stored_len};
+use crate::batch::{NewChunk, Packer};
 use crate::chunks::bits;
 use crate::errors::PublishError;
 use crate::inbox::Waiting;
@@ -15,7 +15,8 @@ use crate::record::{Progress, Row};
 use crate::round::{Outcome, Round};
 use crate::settings::WhenFull;
 use crate::shared::Shared;
-use crate::state::{State, dissect};
+use crate::state::State;
+use crate::stored::StoredMessage;
 use crate::topic::Route;
 
 /// Everything that one transaction writes.
@@ -73,8 +74,9 @@ pub(crate) struct Draft {
 
 impl Draft {
     /// Admits messages, narrowing their routes, and collects what consumers changed since the last commit.
-    pub(crate) fn collect(state: &mut State, messages: &mut [Waiting], most_deletions: usize) -> Self {
-        let deletions = state.chunks.dead.len().min(most_deletions);
+    /// Of chunks that are to be deleted or emptied at most so many are.
+    pub(crate) fn collect(state: &mut State, messages: &mut [Waiting], most: usize) -> Self {
+        let deletions = state.chunks.dead.len().min(most);
         let dead = state.chunks.dead.drain(..deletions).collect();
         let mut draft = Self { next_chunk: state.next_chunk, dead, ..Self::default() };
         for (place, waiting) in (0..).zip(messages) {
@@ -84,14 +86,14 @@ impl Draft {
             }
         }
         for index in 0..state.queues.len() as u16 {
-            draft.collect_queue(state, index);
+            draft.collect_queue(state, index, most);
         }
         draft
     }
 
     /// Takes queues out of the route that go without the message; fails when one refuses it for all.
     fn admit(&mut self, queues: &mut [Queue], waiting: &mut Waiting) -> Result<(), PublishError> {
-        let len = stored_len(&waiting.message.topic, &waiting.message.payload) as u64;
+        let len = StoredMessage::of(&waiting.message).len() as u64;
         let full = |index: &u16| !queues[*index as usize].has_room_for(len);
         let (without, with): (Route, Route) = waiting.route.iter().copied().partition(|index| full(index));
         let refuses = |index: &&u16| queues[**index as usize].spec.when_full == WhenFull::RefusePublisher;
@@ -105,14 +107,16 @@ impl Draft {
         Ok(())
     }
 
-    fn collect_queue(&mut self, state: &mut State, index: u16) {
+    fn collect_queue(&mut self, state: &mut State, index: u16, most: usize) {
         let queue = &mut state.queues[index as usize];
+        let leaving = queue.take_leaving(most);
+        // The move and its row land together: neither lost nor in both queues.
+        leaving.keys().for_each(|chunk| queue.touch(*chunk));
         let mut rows = queue.take_rows();
-        for (chunk, mask) in std::mem::take(&mut queue.leaving) {
-            // The move and its row land together: neither lost nor in both queues.
-            if let Some((_, row)) = rows.iter_mut().find(|(other, _)| *other == chunk) {
-                row.unacknowledged &= !mask;
-            }
+        for (chunk, row) in &mut rows {
+            row.unacknowledged &= !leaving.get(chunk).copied().unwrap_or(0);
+        }
+        for (chunk, mask) in leaving {
             let body = state.chunks.bodies.get(chunk).cloned();
             self.moved.push(Moved { queue: index, chunk, mask, body });
         }
@@ -126,14 +130,14 @@ impl Draft {
 
     /// Packs what was admitted. Bodies of moved messages must be there by now.
     pub(crate) fn pack(mut self, shared: &Shared, messages: Vec<Waiting>, round: Pledge, stamp: Stamp) -> Group {
-        let expected = messages.iter().map(|one| stored_len(&one.message.topic, &one.message.payload)).sum();
+        let expected = messages.iter().map(|one| StoredMessage::of(&one.message).len()).sum();
         let mut packer = Packer::new(self.next_chunk, stamp.now_ms, expected);
         if !self.moved.is_empty() {
             self.pack_moved(&mut shared.state(), &mut packer);
         }
         for Waiting { message, route } in messages {
             if !route.is_empty() {
-                packer.add(message.message_id, &message.topic, &message.payload, route);
+                packer.add(StoredMessage::of(&message), route);
             }
         }
         let (chunks, next_chunk) = packer.finish();
@@ -147,14 +151,13 @@ impl Draft {
             let (Some(chunk), Some(body)) = (state.chunks.live.get(&one.chunk), &one.body) else { continue };
             let Some(grave) = state.grave_of(one.queue) else { continue };
             for index in bits(one.mask) {
-                let (message_id, topic, payload) = dissect(chunk, body, index);
                 let queue = &mut state.queues[grave as usize];
                 if !queue.has_room_for(chunk.len(index)) {
                     self.discards.push(grave);
                     continue;
                 }
                 queue.pending_bytes += chunk.len(index);
-                packer.add(message_id, topic, &payload, Route::from_slice(&[grave]));
+                packer.add(StoredMessage::in_body(chunk, body, index), Route::from_slice(&[grave]));
             }
         }
     }
@@ -267,8 +270,7 @@ fn restore(state: &mut State, mut dead: Vec<u64>, rows: &[(u64, u16, Row)], move
         state.queues[*index as usize].touch(*chunk);
     }
     for one in moved {
-        state.queues[one.queue as usize].leaving.push((one.chunk, one.mask));
-        state.queues[one.queue as usize].touch(one.chunk);
+        *state.queues[one.queue as usize].leaving.entry(one.chunk).or_default() |= one.mask;
     }
     for queue in &mut state.queues {
         queue.pending_bytes = 0;

@@ -54,7 +54,7 @@ pub(crate) struct Found {
 impl Inbox {
     /// Lets a message join the next round.
     pub(crate) fn join(&self, waiting: Waiting, settings: &BrokerSettings) -> Publishing {
-        let bytes = waiting.message.payload.len();
+        let bytes = waiting.message.len();
         let mut contents = lock(&self.waiting);
         if let Some(error) = contents.refusal(bytes, settings) {
             return Publishing::refused(error);

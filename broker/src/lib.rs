@@ -1,4 +1,5 @@
-//! An embedded message broker: durable queues fed by topic subscriptions, each read by one exclusive consumer.
+//! An embedded message broker: durable queues fed by topic subscriptions, each read by one exclusive consumer
+//! while others stand by.
 //! It stores bytes under topics and gives them back until they are acknowledged; it does not know what they mean.
 //!
 //! A publish is answered only after the `fdatasync` of the commit that holds the message has returned. One thread per
@@ -10,11 +11,13 @@
 //! | `inbox`, `round` | publishes on their way to the engine, and their answers on the way back |
 //! | `engine`, `upkeep` | the thread: group commit, then what happens when storage fails or space is low |
 //! | `state`, `queue`, `chunks` | what is in memory: which message is where in which queue |
-//! | `group`, `batch`, `record`, `store` | a commit: messages as chunks, chunks as rows, rows in the database |
+//! | `binding` | who consumes a queue, and who stands by |
+//! | `group`, `batch`, `stored`, `record`, `store` | a commit: messages as chunks, chunks as rows, rows in the database |
 //! | `recovery` | memory as it was, from the rows on disk and the specs of today |
 //! | `disk`, `gate`, `guard` | files, the reserve and the seam where a disk is put that is full, fails or forgets |
 
 mod batch;
+mod binding;
 mod broker;
 mod chunks;
 mod clock;
@@ -36,6 +39,7 @@ mod settings;
 mod shared;
 mod state;
 mod store;
+mod stored;
 mod topic;
 mod upkeep;
 

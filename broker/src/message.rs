@@ -1,5 +1,5 @@
 //! A message on its way in and on its way out.
-//! Does not look into the payload.
+//! Does not look into the payload, nor into what its publisher says about it.
 
 use std::sync::Arc;
 
@@ -13,6 +13,8 @@ pub struct OutboundMessage {
     pub topic: String,
     /// The publisher's name for it; the broker carries it and never compares it.
     pub message_id: Uuid,
+    /// What the publisher says about the payload; kept and given back unread, and empty when there is nothing to say.
+    pub properties: Bytes,
     /// Whatever the consumer understands.
     pub payload: Bytes,
 }
@@ -26,10 +28,21 @@ pub struct Delivery {
     pub topic: Arc<str>,
     /// The publisher's name for it.
     pub message_id: Uuid,
+    /// What the publisher said about the payload. A view like the payload.
+    pub properties: Bytes,
     /// A view into a block shared with its neighbours: copy what you keep for long.
     pub payload: Bytes,
     /// True when it may have been delivered before; false when it certainly was not.
     pub redelivered: bool,
     /// Which delivery this is, as far as the broker knows: 1 at first.
     pub delivery_count: u32,
+}
+
+// === impl OutboundMessage ===
+
+impl OutboundMessage {
+    /// Bytes that the publisher decides about: properties and payload.
+    pub(crate) fn len(&self) -> usize {
+        self.properties.len() + self.payload.len()
+    }
 }

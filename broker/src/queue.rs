@@ -1,12 +1,13 @@
 //! One queue in memory: which messages wait, which the consumer has, and which must come again.
 //! Does not hold payloads and does no I/O; what changed is remembered until the engine writes it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::task::Waker;
 
 use bytes::Bytes;
 use prometheus::IntGauge;
 
+use crate::binding::{Consumer, Line, Standby};
 use crate::chunks::{CHUNK_MESSAGES, bits, position};
 use crate::metrics;
 use crate::record::{Progress, Row};
@@ -33,18 +34,6 @@ pub(crate) struct Part {
     pub(crate) dirty: bool,
 }
 
-/// The one flow that is bound.
-#[derive(Debug)]
-pub(crate) struct Consumer {
-    /// Unique in this broker, so that a flow which was superseded notices.
-    pub(crate) binding: u64,
-    /// Who may supersede it.
-    pub(crate) owner: Option<u64>,
-    pub(crate) max_unacked: usize,
-    /// Set while the consumer waits for something to be deliverable.
-    pub(crate) waker: Option<Waker>,
-}
-
 /// One queue.
 #[derive(Debug)]
 pub(crate) struct Queue {
@@ -69,9 +58,10 @@ pub(crate) struct Queue {
     pub(crate) cursor: u64,
     /// Parts to write, without repetition.
     pub(crate) dirty: Vec<u64>,
-    /// Messages to move to the dead-message queue.
-    pub(crate) leaving: Vec<(u64, u64)>,
+    /// Messages to move to the dead-message queue, by chunk.
+    pub(crate) leaving: BTreeMap<u64, u64>,
     pub(crate) consumer: Option<Consumer>,
+    pub(crate) line: Line,
     /// Bodies read back for a consumer that lags.
     pub(crate) ahead: Vec<(u64, Bytes)>,
     /// As last written.
@@ -135,8 +125,9 @@ impl Queue {
             flagged_below: 0,
             cursor: 0,
             dirty: Vec::new(),
-            leaving: Vec::new(),
+            leaving: BTreeMap::new(),
             consumer: None,
+            line: Line::new(),
             ahead: Vec::new(),
             written: None,
             depth_gauge,
@@ -244,6 +235,12 @@ impl Queue {
         }
     }
 
+    /// Messages that leave with the next commit, oldest first, of at most so many chunks.
+    pub(crate) fn take_leaving(&mut self, most: usize) -> BTreeMap<u64, u64> {
+        let rest = self.leaving.keys().nth(most).copied().map(|first| self.leaving.split_off(&first));
+        std::mem::replace(&mut self.leaving, rest.unwrap_or_default())
+    }
+
     /// The parts that have changed, as rows.
     pub(crate) fn take_rows(&mut self) -> Vec<(u64, Row)> {
         let dirty = std::mem::take(&mut self.dirty);
@@ -272,6 +269,12 @@ impl Queue {
     /// The consumer's waker, if it waits and there may be something for it.
     pub(crate) fn take_waker(&mut self) -> Option<Waker> {
         self.consumer.as_mut().and_then(|consumer| consumer.waker.take())
+    }
+
+    /// Those of its consumer and of everybody who waits to become that.
+    pub(crate) fn take_all_wakers(&mut self) -> Vec<Waker> {
+        let waiting = self.line.values_mut().filter_map(Standby::take_waker).collect::<Vec<_>>();
+        waiting.into_iter().chain(self.take_waker()).collect()
     }
 
     pub(crate) fn show(&self) {

@@ -7,6 +7,10 @@ use crate::chunks::{CHUNK_MESSAGES, Chunk, Entry};
 use crate::queue::Attempts;
 use crate::topic::Route;
 
+/// Set in an entry's route when the message has properties. There are at most as many routes as messages in a chunk, so
+/// the bit is free, and a version that does not know it refuses the file instead of taking properties for payload.
+const HAS_PROPERTIES: u8 = 0x80;
+
 /// A row that this version cannot read.
 #[derive(Debug, thiserror::Error)]
 #[error("a stored {what} is damaged or from a newer version")]
@@ -53,7 +57,8 @@ pub(crate) fn encode_chunk(chunk: &Chunk) -> Vec<u8> {
     out.push(chunk.entries.len() as u8);
     for entry in &chunk.entries {
         out.extend_from_slice(&entry.end.to_le_bytes());
-        out.extend_from_slice(&[entry.topic_len, entry.route]);
+        let flag = if entry.has_properties { HAS_PROPERTIES } else { 0 };
+        out.extend_from_slice(&[entry.topic_len, entry.route | flag]);
     }
     out
 }
@@ -69,7 +74,9 @@ pub(crate) fn decode_chunk(bytes: &[u8]) -> Result<Chunk, Damaged> {
     }
     let mut entries = Vec::new();
     for _ in 0..reader.u8()? {
-        entries.push(Entry { end: reader.u32()?, topic_len: reader.u8()?, route: reader.u8()? });
+        let (end, topic_len, flagged) = (reader.u32()?, reader.u8()?, reader.u8()?);
+        let (route, has_properties) = (flagged & !HAS_PROPERTIES, flagged & HAS_PROPERTIES != 0);
+        entries.push(Entry { end, topic_len, has_properties, route });
     }
     let sound = entries.len() <= CHUNK_MESSAGES && entries.iter().all(|entry| (entry.route as usize) < routes.len());
     if !sound || !entries.is_sorted_by_key(|entry| entry.end) {

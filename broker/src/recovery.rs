@@ -29,6 +29,7 @@ pub(crate) fn recover(loaded: Loaded, specs: Vec<QueueSpec>, cache_bytes: usize)
     restore_messages(&mut state, loaded);
     let mut subscriptions = Subscriptions::default();
     for (index, queue) in (0..).zip(&state.queues).filter(|(_, queue)| !queue.retired) {
+        subscriptions.name(&queue.spec.name, index);
         for subscription in &queue.spec.subscriptions {
             subscriptions.add(subscription, index).map_err(|reason| invalid(&queue.spec, &reason))?;
         }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use crate::errors::PublishError;
-use crate::shared::lock;
+use crate::shared::{lock, remember};
 
 /// All publishes that are committed together.
 #[derive(Debug, Default)]
@@ -95,7 +95,7 @@ impl Future for Publishing {
                 if answers.waiting.len() <= index {
                     answers.waiting.resize(index + 1, None);
                 }
-                answers.waiting[index] = Some(context.waker().clone());
+                remember(&mut answers.waiting[index], context.waker());
                 Poll::Pending
             }
         }

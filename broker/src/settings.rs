@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BrokerSettings {
-    /// The longest payload that a publisher may send.
+    /// The longest message that a publisher may send, payload and properties together.
     pub max_message_bytes: usize,
     /// Space that is kept back on the disk, so that acknowledgements and deletions go on when it is full. A file of
     /// this size is preallocated, and publishing is refused while less than this is free beside it. 0 turns both off.
     pub reserve_bytes: u64,
     /// Publishes that may wait for their commit; one more is refused as overload.
     pub max_waiting_messages: usize,
-    /// Payload bytes that may wait for their commit; one more is refused as overload.
+    /// Bytes of payloads and properties that may wait for their commit; one more is refused as overload.
     pub max_waiting_bytes: usize,
     /// Payloads of recent messages that are kept in memory, so that a consumer that keeps up never reads the disk.
     pub cache_bytes: usize,
@@ -43,11 +43,11 @@ pub struct QueueSpec {
     pub subscriptions: Vec<String>,
     /// How often a message may come again before it leaves for the dead-message queue; `None` is without limit.
     pub max_redelivery: Option<u32>,
-    /// Where such messages go; it is made when no spec names it. `None` drops and counts them.
+    /// Where such messages go, and those that the consumer discards; it is made when no spec names it. `None` drops and counts them.
     pub dead_message_queue: Option<String>,
     /// Messages that nobody has taken for this long are dropped and counted.
     pub ttl: Option<Duration>,
-    /// Stored bytes (payload, topic and id of what is not acknowledged) that the queue may hold.
+    /// Stored bytes (payload, properties, topic and id of what is not acknowledged) that the queue may hold.
     pub quota_bytes: u64,
     /// Whose problem a full queue is.
     pub when_full: WhenFull,

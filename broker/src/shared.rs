@@ -81,3 +81,11 @@ impl Shared {
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// Keeps the waker of whoever asked last, without a copy when that is the one who asked before.
+pub(crate) fn remember(kept: &mut Option<Waker>, asking: &Waker) {
+    match kept {
+        Some(waker) => waker.clone_from(asking),
+        None => *kept = Some(asking.clone()),
+    }
+}

@@ -6,15 +6,12 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use bytes::Bytes;
-use uuid::Uuid;
 
 use crate::chunks::{Chunk, Chunks, bits, locate, position};
-use crate::errors::BindError;
 use crate::message::Delivery;
-use crate::queue::{Consumer, Part, Queue};
-
-/// Bytes of a message id in front of each stored message.
-pub(crate) const ID_BYTES: usize = 16;
+use crate::queue::{Part, Queue};
+use crate::shared::remember;
+use crate::stored::StoredMessage;
 
 /// Everything that is in memory.
 #[derive(Debug, Default)]
@@ -31,13 +28,6 @@ pub(crate) struct State {
     pub(crate) bindings: u64,
 }
 
-/// One binding of one queue.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Bound {
-    pub(crate) queue: u16,
-    pub(crate) binding: u64,
-}
-
 /// What a consumer that asks for messages gets.
 pub(crate) enum Taken {
     Messages(Vec<Delivery>),
@@ -50,54 +40,6 @@ pub(crate) enum Taken {
 // === impl State ===
 
 impl State {
-    /// Binds the queue's only consumer and says where; the waker is of a consumer that it supersedes.
-    pub(crate) fn bind(
-        &mut self,
-        name: &str,
-        max_unacked: usize,
-        owner: Option<u64>,
-    ) -> Result<(Bound, Option<Waker>), BindError> {
-        if self.closed {
-            return Err(BindError::Closed);
-        }
-        let unknown = || BindError::NoSuchQueue(name.to_owned());
-        let index = *self.names.get(name).ok_or_else(unknown)?;
-        let queue = &mut self.queues[index as usize];
-        if queue.retired && queue.depth == 0 {
-            return Err(unknown());
-        }
-        if queue.consumer.as_ref().is_some_and(|consumer| owner.is_none() || consumer.owner != owner) {
-            return Err(BindError::Taken(name.to_owned()));
-        }
-        let superseded = queue.take_waker();
-        if queue.consumer.is_some() {
-            self.unbind(index);
-        }
-        self.bindings += 1;
-        let consumer = Consumer { binding: self.bindings, owner, max_unacked, waker: None };
-        self.queues[index as usize].consumer = Some(consumer);
-        Ok((Bound { queue: index, binding: self.bindings }, superseded))
-    }
-
-    /// Whether this binding is still the queue's.
-    pub(crate) fn holds(&self, bound: Bound) -> bool {
-        let consumer = &self.queues[bound.queue as usize].consumer;
-        consumer.as_ref().is_some_and(|consumer| consumer.binding == bound.binding)
-    }
-
-    /// The consumer is gone: what it had comes again, in the old order.
-    pub(crate) fn unbind(&mut self, index: u16) {
-        let queue = &mut self.queues[index as usize];
-        queue.consumer = None;
-        queue.ahead.clear();
-        let held: Vec<_> =
-            queue.parts.iter().filter(|part| part.inflight != 0).map(|part| (part.chunk, part.inflight)).collect();
-        for (chunk, mask) in held {
-            self.return_messages(index, chunk, mask);
-        }
-        self.queues[index as usize].show();
-    }
-
     /// Moves the oldest deliverable messages to the consumer.
     pub(crate) fn take(&mut self, index: u16, max: usize, now_ms: u64, waker: &Waker) -> Taken {
         let mut out = Vec::new();
@@ -108,7 +50,7 @@ impl State {
             return Taken::Messages(out);
         }
         if let Some(consumer) = &mut queue.consumer {
-            consumer.waker = Some(waker.clone());
+            remember(&mut consumer.waker, waker);
         }
         if !on_disk {
             return Taken::Nothing;
@@ -173,8 +115,19 @@ impl State {
         self.queues[index as usize].show();
     }
 
+    /// Takes messages from the consumer that nobody will ever want.
+    pub(crate) fn discard(&mut self, index: u16, ids: &[u64]) {
+        for (chunk, mask) in runs(ids) {
+            let taken = self.queues[index as usize].acknowledge(chunk, mask);
+            if taken != 0 {
+                self.banish(index, chunk, taken);
+            }
+        }
+        self.queues[index as usize].show();
+    }
+
     /// Gives messages back to the queue; those that have come back too often leave it.
-    fn return_messages(&mut self, index: u16, chunk: u64, mask: u64) {
+    pub(crate) fn return_messages(&mut self, index: u16, chunk: u64, mask: u64) {
         let exhausted = self.queues[index as usize].give_back(chunk, mask);
         if exhausted != 0 {
             self.banish(index, chunk, exhausted);
@@ -189,7 +142,7 @@ impl State {
             queue.discarded += u64::from(mask.count_ones());
             return self.settle(index, chunk, mask);
         }
-        queue.leaving.push((chunk, mask));
+        *queue.leaving.entry(chunk).or_default() |= mask;
         if let Some(part) = queue.part(chunk) {
             part.leaving |= mask;
         }
@@ -209,13 +162,18 @@ impl State {
 
     /// True when something must be written before long.
     pub(crate) fn is_dirty(&self) -> bool {
-        !self.chunks.dead.is_empty() || self.queues.iter().any(|queue| !queue.dirty.is_empty())
+        self.has_leftovers() || self.queues.iter().any(|queue| !queue.dirty.is_empty())
     }
 
-    /// Nothing is delivered any more; every consumer has to be told.
+    /// True when there was more to delete or to move than one commit takes.
+    pub(crate) fn has_leftovers(&self) -> bool {
+        !self.chunks.dead.is_empty() || self.queues.iter().any(|queue| !queue.leaving.is_empty())
+    }
+
+    /// Nothing is delivered any more; every consumer has to be told, and everybody who wanted to become one.
     pub(crate) fn close(&mut self) -> Vec<Waker> {
         self.closed = true;
-        self.queues.iter_mut().filter_map(Queue::take_waker).collect()
+        self.queues.iter_mut().flat_map(Queue::take_all_wakers).collect()
     }
 }
 
@@ -236,23 +194,14 @@ fn known_attempts(part: &Part, index: u32, flagged_below: u64) -> u32 {
 }
 
 fn delivery(id: u64, index: u32, chunk: &Chunk, body: &Bytes, attempts: u32) -> Delivery {
-    let (message_id, topic, payload) = dissect(chunk, body, index);
+    let StoredMessage { message_id, topic, properties, payload } = StoredMessage::in_body(chunk, body, index);
     Delivery {
         id: position(id, index),
         topic: Arc::from(topic),
         message_id,
-        payload,
+        properties: body.slice_ref(properties),
+        payload: body.slice_ref(payload),
         redelivered: attempts > 0,
         delivery_count: attempts + 1,
     }
-}
-
-/// Takes one message out of a chunk's body. The topic was checked when it was published, so damage shows as `?`.
-pub(crate) fn dissect<'a>(chunk: &Chunk, body: &'a Bytes, index: u32) -> (Uuid, &'a str, Bytes) {
-    let (start, end) = chunk.span(index);
-    let topic_start = start + ID_BYTES;
-    let topic_end = topic_start + chunk.entries[index as usize].topic_len as usize;
-    let message_id = Uuid::from_slice(&body[start..topic_start]).unwrap_or_default();
-    let topic = std::str::from_utf8(&body[topic_start..topic_end]).unwrap_or("?");
-    (message_id, topic, body.slice(topic_end..end))
 }

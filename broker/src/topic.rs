@@ -11,10 +11,13 @@ pub(crate) type Route = SmallVec<[u16; 4]>;
 /// The longest topic that Solace carries; ours is the same so that both backends behave alike.
 const MAX_TOPIC_BYTES: usize = 250;
 
-/// All subscriptions of all queues, ordered by level, so that a topic is matched without looking at each of them.
+/// All names of queues and all their subscriptions, these ordered by level, so that a topic is matched without looking at
+/// each of them.
 #[derive(Debug, Default)]
 pub(crate) struct Subscriptions {
     root: Level,
+    /// Queues by name, for messages that are sent to one of them.
+    queues: HashMap<Box<str>, u16>,
 }
 
 #[derive(Debug, Default)]
@@ -49,6 +52,16 @@ impl Subscriptions {
         }
         level.end.push(queue);
         Ok(())
+    }
+
+    /// From now on messages may be sent to this queue by its name.
+    pub(crate) fn name(&mut self, name: &str, queue: u16) {
+        self.queues.insert(name.into(), queue);
+    }
+
+    /// The queue of this name and no other.
+    pub(crate) fn queue(&self, name: &str) -> Route {
+        self.queues.get(name).copied().into_iter().collect()
     }
 
     /// The queues that subscribe to a topic.

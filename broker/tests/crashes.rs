@@ -3,13 +3,17 @@
 
 mod common;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use common::sim_disk::SimDisk;
 use common::*;
 use proptest::prelude::*;
-use tillstream_broker::{Broker, QueueSpec, SystemClock};
+use tillstream_broker::{Broker, Delivery, OutboundMessage, QueueSpec, SystemClock};
+
+/// Where `q` sends what is discarded.
+const DEAD: &str = "q.dmq";
 
 /// One life of a broker between two losses of power.
 #[derive(Debug, Clone)]
@@ -18,6 +22,8 @@ struct Life {
     groups: Vec<u8>,
     /// Of what is delivered after each group, the share that is acknowledged, in a random order.
     acknowledged_percent: u8,
+    /// Of the rest, the share that is discarded.
+    discarded_percent: u8,
     seed: u64,
     /// Killed: the page cache survives. Otherwise power is lost.
     killed: bool,
@@ -29,19 +35,23 @@ struct Known {
     /// Confirmed to the publisher, with the order in which they were confirmed per group.
     confirmed: BTreeMap<u64, ()>,
     acknowledged: BTreeMap<u64, ()>,
+    discarded: BTreeMap<u64, ()>,
     delivered: BTreeMap<u64, ()>,
     next: u64,
 }
 
 fn specs() -> Vec<QueueSpec> {
-    vec![queue("q", &["t"]), queue("untouched", &["t"])]
+    let q = QueueSpec { dead_message_queue: Some(DEAD.to_owned()), ..queue("q", &["t"]) };
+    vec![q, queue("untouched", &["t"])]
 }
 
 fn lives() -> impl Strategy<Value = Vec<Life>> {
-    let life = (prop::collection::vec(1..90u8, 1..6), 0..=100u8, any::<u64>(), any::<bool>());
-    let life = life.prop_map(|(groups, acknowledged_percent, seed, killed)| Life {
+    let percents = (0..=100u8, prop_oneof![Just(0), 0..=100u8]);
+    let life = (prop::collection::vec(1..90u8, 1..6), percents, any::<u64>(), any::<bool>());
+    let life = life.prop_map(|(groups, (acknowledged_percent, discarded_percent), seed, killed)| Life {
         groups,
         acknowledged_percent,
+        discarded_percent,
         seed,
         killed,
     });
@@ -70,7 +80,7 @@ async fn live(broker: &Broker, disk: &SimDisk, life: &Life, known: &mut Known) -
     for group in &life.groups {
         let numbers: Vec<u64> = (known.next..known.next + u64::from(*group)).collect();
         known.next += u64::from(*group);
-        let publishes: Vec<_> = numbers.iter().map(|one| broker.publish(message("t", *one))).collect();
+        let publishes: Vec<_> = numbers.iter().map(|one| broker.publish(described(*one))).collect();
         for (one, publish) in numbers.iter().zip(publishes) {
             publish.await.expect("stored");
             known.confirmed.insert(*one, ());
@@ -78,12 +88,15 @@ async fn live(broker: &Broker, disk: &SimDisk, life: &Life, known: &mut Known) -
         let mut got = flow.next_batch(10_000).await.expect("open");
         known.delivered.extend(got.iter().map(|one| (number(one), ())));
         random.shuffle(&mut got);
-        got.truncate(got.len() * usize::from(life.acknowledged_percent) / 100);
+        let mut rest = got.split_off(got.len() * usize::from(life.acknowledged_percent) / 100);
+        rest.truncate(rest.len() * usize::from(life.discarded_percent) / 100);
         flow.acknowledge(&ids(&got));
+        flow.discard(&ids(&rest));
         known.acknowledged.extend(got.iter().map(|one| (number(one), ())));
+        known.discarded.extend(rest.iter().map(|one| (number(one), ())));
     }
     // In flight when the power goes: may be there afterwards or not, but nothing may be damaged by them.
-    let in_flight: Vec<_> = (0..random.u64(1..40)).map(|one| broker.publish(message("t", known.next + one))).collect();
+    let in_flight: Vec<_> = (0..random.u64(1..40)).map(|one| broker.publish(described(known.next + one))).collect();
     known.next += 40;
     let pause = random.u32(0..4000);
     (0..pause).for_each(|_| std::hint::spin_loop());
@@ -92,16 +105,49 @@ async fn live(broker: &Broker, disk: &SimDisk, life: &Life, known: &mut Known) -
     found
 }
 
+/// Every third message has properties.
+fn described(number: u64) -> OutboundMessage {
+    let properties = if number.is_multiple_of(3) { properties_of(number) } else { Bytes::new() };
+    OutboundMessage { properties, ..message("t", number) }
+}
+
+/// All that is in a queue, with everything that was published with it.
+async fn everything(broker: &Broker, name: &str) -> Result<Vec<Delivery>, String> {
+    let depth = depth_of(broker, name) as usize;
+    let mut flow = broker.bind(name, 1_000_000).map_err(|error| error.to_string())?;
+    let got = if depth == 0 { Vec::new() } else { within("what is stored", take(&mut flow, depth)).await };
+    match got.iter().find(|one| one.properties != described(number(one)).properties) {
+        Some(damaged) => Err(format!("{name} gives {damaged:?} with other properties")),
+        None => Ok(got),
+    }
+}
+
+/// What is dead was discarded, is dead once, and is nowhere else.
+async fn check_the_dead(broker: &Broker, known: &Known, alive: &[Delivery]) -> Result<BTreeSet<u64>, String> {
+    let there = numbers(&everything(broker, DEAD).await?);
+    let dead: BTreeSet<u64> = there.iter().copied().collect();
+    let alive: BTreeSet<u64> = numbers(alive).into_iter().collect();
+    if dead.len() < there.len() {
+        return Err(format!("{DEAD} has messages twice: {there:?}"));
+    }
+    if let Some(undead) = dead.intersection(&alive).next() {
+        return Err(format!("message {undead} is dead and alive"));
+    }
+    match dead.iter().find(|one| !known.discarded.contains_key(one)) {
+        Some(strange) => Err(format!("message {strange} is dead and nobody discarded it")),
+        None => Ok(dead),
+    }
+}
+
 async fn check_what_is_there(broker: &Broker, known: &Known) -> Result<(), String> {
-    for name in ["untouched", "q"] {
-        let depth = depth_of(broker, name) as usize;
-        let mut flow = broker.bind(name, 1_000_000).map_err(|error| error.to_string())?;
-        let got = if depth == 0 { Vec::new() } else { within("what is stored", take(&mut flow, depth)).await };
+    let stored = [("untouched", everything(broker, "untouched").await?), ("q", everything(broker, "q").await?)];
+    let dead = check_the_dead(broker, known, &stored[1].1).await?;
+    for (name, got) in stored {
         let there = numbers(&got);
         if !there.is_sorted_by(|one, other| one < other) {
             return Err(format!("{name} is out of order or double: {there:?}"));
         }
-        let may_be_gone = |one: &u64| name == "q" && known.acknowledged.contains_key(one);
+        let may_be_gone = |one: &u64| name == "q" && (known.acknowledged.contains_key(one) || dead.contains(one));
         let lost = known.confirmed.keys().find(|one| there.binary_search(one).is_err() && !may_be_gone(one));
         if let Some(lost) = lost {
             return Err(format!("{name} lost message {lost}, which was confirmed and not acknowledged"));
@@ -133,7 +179,7 @@ fn a_disk_that_only_pretends_to_sync_is_found_out() {
     let mut random = fastrand::Rng::with_seed(7);
     let mut lives = || {
         let groups = (0..3).map(|_| random.u8(1..90)).collect();
-        Life { groups, acknowledged_percent: 50, seed: random.u64(..), killed: false }
+        Life { groups, acknowledged_percent: 50, discarded_percent: 20, seed: random.u64(..), killed: false }
     };
 
     let found_out = (0..10).filter(|_| run(SimDisk::lying(), vec![lives(), lives()]).is_err()).count();

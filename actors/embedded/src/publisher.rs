@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Handler, ResponseFuture};
+use bytes::Bytes;
 use tillstream_broker::{Broker, OutboundMessage, PublishError as BrokerError};
 use tillstream_messages::{HealthBoard, Leg, LegState, PublishError, PublishMessage};
 use tillstream_session::{BROKER_CONNECTED, Backend, Line};
@@ -74,7 +75,8 @@ impl Handler<PublishMessage> for EmbeddedPublisher {
         }
         let waiting = Line::join(&self.waiting);
         let PublishMessage { topic, message_id, payload, partition_key: _ } = order;
-        let word = self.broker.publish(OutboundMessage { topic, message_id, payload });
+        let message = OutboundMessage { topic, message_id, properties: Bytes::new(), payload };
+        let word = self.broker.publish(message);
         Box::pin(async move {
             let answer = word.await.map_err(refusal);
             drop(waiting);

@@ -57,10 +57,17 @@ pub fn message_of(topic: &str, number: u64, len: usize) -> OutboundMessage {
     OutboundMessage {
         topic: topic.to_owned(),
         message_id: Uuid::from_u128(u128::from(number)),
+        properties: Bytes::new(),
         payload: Bytes::from(payload),
     }
 }
 
+/// What a publisher says about the message with this number, if it says anything.
+pub fn properties_of(number: u64) -> Bytes {
+    Bytes::from(format!("{number:>30} is what this is about"))
+}
+
+/// Makes sure that everything else belongs to it.
 pub fn number(delivery: &Delivery) -> u64 {
     let number = delivery.message_id.as_u128() as u64;
     assert!(delivery.payload.starts_with(number.to_string().as_bytes()), "payload and id belong together");

@@ -1,17 +1,29 @@
 //! The model: what every queue must hold, in maps.
 //! Shares no code with the broker, not even how topics match.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
+use crate::common::properties_of;
 use crate::{
     ASIDE, DEAD, FEW_REDELIVERIES, LOOSE, LOOSE_QUOTA, MAX_REDELIVERY, QUEUES, STRICT, STRICT_QUOTA, SUBSCRIPTIONS,
     TOPICS, TTL,
 };
 
+/// A message as its publisher sends it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sent {
+    pub topic: usize,
+    /// The queue that it is for, whatever that subscribes to; one behind the last is not there.
+    pub to: Option<usize>,
+    pub long: bool,
+    /// It has properties.
+    pub described: bool,
+}
+
 /// A message in a queue.
 #[derive(Debug, Clone, Default)]
 pub struct Held {
-    pub topic: usize,
+    pub sent: Sent,
     pub bytes: u64,
     pub stored_at: u64,
     pub deliveries: u32,
@@ -26,6 +38,8 @@ pub struct ModelQueue {
     pub held: BTreeMap<u64, Held>,
     pub discarded: u64,
     pub window: usize,
+    /// The windows of those who wait until the consumer has gone, in their order.
+    pub line: VecDeque<usize>,
     /// Gone since the last commit that anybody was told of, and whether it counts as discarded: a killed broker may not
     /// know, and have it still.
     pub gone_lately: BTreeMap<u64, (Held, bool)>,
@@ -51,8 +65,17 @@ pub fn payload_len(long: bool) -> usize {
     if long { 300 } else { 40 }
 }
 
-pub fn route(topic: usize) -> Vec<usize> {
-    let takes = |queue: &usize| SUBSCRIPTIONS[*queue].iter().any(|subscription| matches(subscription, TOPICS[topic]));
+/// Bytes of a message's properties, and of their length in front of them.
+fn properties_len(described: bool) -> usize {
+    if described { 4 + properties_of(0).len() } else { 0 }
+}
+
+pub fn route(sent: Sent) -> Vec<usize> {
+    if let Some(queue) = sent.to {
+        return (0..QUEUES).filter(|index| *index == queue).collect();
+    }
+    let takes =
+        |queue: &usize| SUBSCRIPTIONS[*queue].iter().any(|subscription| matches(subscription, TOPICS[sent.topic]));
     (0..QUEUES).filter(takes).collect()
 }
 
@@ -75,7 +98,8 @@ fn matches(subscription: &str, topic: &str) -> bool {
 
 impl Default for ModelQueue {
     fn default() -> Self {
-        Self { held: BTreeMap::new(), discarded: 0, window: crate::UNLIMITED, gone_lately: BTreeMap::new() }
+        let (held, line, gone_lately) = Default::default();
+        Self { held, discarded: 0, window: crate::UNLIMITED, line, gone_lately }
     }
 }
 
@@ -98,14 +122,14 @@ impl ModelQueue {
 // === impl Model ===
 
 impl Model {
-    pub fn publish(&mut self, topic: usize, long: bool) -> Answer {
+    pub fn publish(&mut self, sent: Sent) -> Answer {
         let number = self.next;
         self.next += 1;
-        let route = route(topic);
+        let route = route(sent);
         if route.is_empty() {
             return Answer::NoSubscriber;
         }
-        let held = self.message(topic, long);
+        let held = self.message(sent);
         if route.contains(&STRICT) && self.queues[STRICT].bytes() + held.bytes > STRICT_QUOTA {
             return Answer::Refused;
         }
@@ -120,9 +144,9 @@ impl Model {
         Answer::Stored
     }
 
-    pub fn message(&self, topic: usize, long: bool) -> Held {
-        let bytes = 16 + TOPICS[topic].len() + payload_len(long);
-        Held { topic, bytes: bytes as u64, stored_at: self.now, ..Held::default() }
+    pub fn message(&self, sent: Sent) -> Held {
+        let bytes = 16 + TOPICS[sent.topic].len() + properties_len(sent.described) + payload_len(sent.long);
+        Held { sent, bytes: bytes as u64, stored_at: self.now, ..Held::default() }
     }
 
     /// A commit that somebody was told of takes everything before it to the disk.
@@ -152,6 +176,19 @@ impl Model {
 
     pub fn acknowledge(&mut self, index: usize, number: u64) {
         self.queues[index].remove(number, false);
+    }
+
+    pub fn discard(&mut self, index: usize, number: u64) {
+        if index == LOOSE { self.bury(number) } else { self.queues[index].remove(number, true) }
+    }
+
+    /// The consumer has gone, and of those in line behind it the first ones, who were served and never knew. Whoever comes
+    /// next has the queue, or a newcomer when nobody does.
+    pub fn hand_over(&mut self, index: usize, had: &[u64], unaware: usize, newcomer: usize) {
+        self.give_back(index, had);
+        let queue = &mut self.queues[index];
+        queue.line.drain(..unaware);
+        queue.window = queue.line.pop_front().unwrap_or(newcomer);
     }
 
     pub fn give_back(&mut self, index: usize, numbers: &[u64]) {

@@ -9,7 +9,7 @@ use tillstream_broker::Delivery;
 use crate::book::{Held, Model, route};
 use crate::common::{number, numbers, stats_of};
 use crate::real::{Real, UNLIMITED};
-use crate::{ASIDE, DEAD, FEW_REDELIVERIES, Kill, LOOSE, MAX_REDELIVERY, NAMES, QUEUES};
+use crate::{ASIDE, DEAD, FEW_REDELIVERIES, Kill, LOOSE, MAX_REDELIVERY, NAMES, QUEUES, assert_same};
 
 /// Published when the end came, with no answer: there or not, but not in one queue and missing in another.
 type Unanswered = BTreeMap<u64, Held>;
@@ -35,9 +35,9 @@ pub async fn kill(model: &mut Model, real: &mut Real, kill: Kill) {
 async fn die(model: &mut Model, real: &mut Real, kill: Kill) -> Unanswered {
     let mut unanswered = Unanswered::new();
     let mut publishes = Vec::new();
-    for (topic, long) in kill.publishing {
-        publishes.push(real.publish(topic, model.next, long));
-        unanswered.insert(model.next, model.message(topic, long));
+    for sent in kill.publishing {
+        publishes.push(real.publish(sent, model.next));
+        unanswered.insert(model.next, model.message(sent));
         model.next += 1;
     }
     tokio::time::sleep(Duration::from_micros(kill.micros.into())).await;
@@ -45,11 +45,13 @@ async fn die(model: &mut Model, real: &mut Real, kill: Kill) -> Unanswered {
         Some(seed) => real.disk.after_power_loss(&mut fastrand::Rng::with_seed(seed)),
         None => real.disk.after_kill(),
     };
+    real.lines = Default::default();
     real.flows = Default::default();
     real.reopen(disk);
     drop(publishes);
     for queue in &mut model.queues {
         queue.window = UNLIMITED;
+        queue.line.clear();
         queue.held.values_mut().for_each(|held| held.inflight = false);
     }
     unanswered
@@ -94,7 +96,7 @@ fn reconcile(model: &mut Model, index: usize, found: &[Delivery], unanswered: &U
         }
     }
     for (&number, held) in unanswered {
-        let is_for_it = route(held.topic).contains(&index);
+        let is_for_it = route(held.sent).contains(&index);
         if is_for_it && found.contains(&number) {
             model.queues[index].held.insert(number, held.clone());
         }
@@ -119,7 +121,7 @@ fn is_dropped(model: &Model, index: usize, held: &Held) -> bool {
 /// A message that was stored at all is in every queue that it was for, but for one that had no room.
 fn assert_whole(model: &mut Model, unanswered: &Unanswered) {
     for (number, held) in unanswered {
-        let route = route(held.topic);
+        let route = route(held.sent);
         let takers = |queue: &&usize| model.queues[**queue].held.contains_key(number);
         let without: Vec<usize> = route.iter().filter(|queue| !takers(queue)).copied().collect();
         if without.len() == route.len() {
@@ -146,6 +148,7 @@ async fn count_attempts(model: &mut Model, real: &mut Real, found: [Vec<Delivery
         for one in &found {
             assert!(one.redelivered, "a message that may have been delivered says so");
             let held = model.queues[queue].held.get_mut(&number(one)).unwrap();
+            assert_same(one, held);
             assert!(one.delivery_count <= held.deliveries.max(1) + 1, "{} counts too many", NAMES[queue]);
             assert!(one.delivery_count > held.sure, "{} has forgotten deliveries that were synced", NAMES[queue]);
             held.deliveries = one.delivery_count;

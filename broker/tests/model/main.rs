@@ -1,6 +1,6 @@
-//! The broker against a model that is too simple to be wrong: any sequence of publishes, deliveries, acknowledgements,
-//! rejections, consumers that die or hang, restarts, kills, losses of power and passing time, over queues whose
-//! subscriptions overlap. Storage that fails is not in it.
+//! The broker against a model that is too simple to be wrong: any sequence of publishes (to topics and to queues, with
+//! properties and without), deliveries, acknowledgements, rejections, discards, consumers that stand in line, die or hang,
+//! restarts, kills, losses of power and passing time, over queues whose subscriptions overlap. Storage that fails is not in it.
 
 #![allow(clippy::unwrap_used, reason = "helpers of a test fail as the test does")]
 
@@ -13,11 +13,12 @@ mod real;
 
 use std::time::Duration;
 
-use book::{Answer, Model};
+use book::{Answer, Held, Model, Sent, payload_len};
+use bytes::Bytes;
 use common::*;
 use proptest::prelude::*;
 use real::{Real, UNLIMITED};
-use tillstream_broker::PublishError;
+use tillstream_broker::{Delivery, PublishError};
 
 const STRICT: usize = 0;
 const LOOSE: usize = 1;
@@ -59,8 +60,8 @@ const TOPICS: [&str; 13] = [
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// Topics and whether the message is long; all at once.
-    Publish(Vec<(usize, bool)>),
+    /// All at once.
+    Publish(Vec<Sent>),
     /// From the queue with this index, up to so many.
     Deliver(usize, u8),
     /// Of what the consumer has, those at these (wrapped) places.
@@ -68,9 +69,19 @@ enum Step {
     /// What the consumer does not have (any more).
     AcknowledgeInVain(usize, Vec<u8>),
     Reject(usize, Vec<u8>),
-    /// Its successor may have so many messages at a time.
-    ConsumerDies(usize, usize),
-    /// The same, but it goes on with the flow in hand.
+    Discard(usize, Vec<u8>),
+    /// Somebody waits until the consumer has gone, and may then have so many messages at a time.
+    LineUp(usize, usize),
+    /// Whoever stands at this (wrapped) place.
+    LeaveLine(usize, u8),
+    /// Some of those in line are served and go without knowing it. When nobody is left, its successor may have so many
+    /// messages at a time.
+    ConsumerDies {
+        queue: usize,
+        unaware: usize,
+        window: usize,
+    },
+    /// Its successor takes the place while it goes on with the flow in hand.
     ConsumerHangs(usize, usize),
     RestartInOrder,
     /// While messages are being published, so many microseconds after the first of them.
@@ -81,14 +92,17 @@ enum Step {
 /// A process that ends without a word.
 #[derive(Debug, Clone)]
 struct Kill {
-    publishing: Vec<(usize, bool)>,
+    publishing: Vec<Sent>,
     micros: u16,
     /// The machine with it: what was not synced is there in part.
     power: Option<u64>,
 }
 
-fn messages() -> impl Strategy<Value = Vec<(usize, bool)>> {
-    prop::collection::vec((0..TOPICS.len(), prop::bool::weighted(0.2)), 1..12)
+fn messages() -> impl Strategy<Value = Vec<Sent>> {
+    let to = prop_oneof![5 => Just(None), 1 => (0..=QUEUES).prop_map(Some)];
+    let sent = (0..TOPICS.len(), to, prop::bool::weighted(0.2), prop::bool::weighted(0.3));
+    let sent = sent.prop_map(|(topic, to, long, described)| Sent { topic, to, long, described });
+    prop::collection::vec(sent, 1..12)
 }
 
 fn window() -> impl Strategy<Value = usize> {
@@ -105,7 +119,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (0..QUEUES, places()).prop_map(|(queue, places)| Step::Acknowledge(queue, places)),
         1 => (0..QUEUES, places()).prop_map(|(queue, places)| Step::AcknowledgeInVain(queue, places)),
         3 => (0..QUEUES, places()).prop_map(|(queue, places)| Step::Reject(queue, places)),
-        1 => (0..QUEUES, window()).prop_map(|(queue, window)| Step::ConsumerDies(queue, window)),
+        2 => (0..QUEUES, places()).prop_map(|(queue, places)| Step::Discard(queue, places)),
+        2 => (0..QUEUES, window()).prop_map(|(queue, window)| Step::LineUp(queue, window)),
+        1 => (0..QUEUES, any::<u8>()).prop_map(|(queue, place)| Step::LeaveLine(queue, place)),
+        2 => (0..QUEUES, 0..3usize, window())
+            .prop_map(|(queue, unaware, window)| Step::ConsumerDies { queue, unaware, window }),
         1 => (0..QUEUES, window()).prop_map(|(queue, window)| Step::ConsumerHangs(queue, window)),
         1 => Just(Step::RestartInOrder),
         1 => kill,
@@ -144,6 +162,7 @@ async fn apply(model: &mut Model, real: &mut Real, step: Step) {
             let strange = real.choose_strange(queue, &places);
             real.flow(queue).acknowledge(&strange);
             real.flow(queue).reject(&strange);
+            real.flow(queue).discard(&strange);
         }
         Step::Reject(queue, places) => {
             let chosen = real.choose(queue, &places);
@@ -151,14 +170,36 @@ async fn apply(model: &mut Model, real: &mut Real, step: Step) {
             model.give_back(queue, &numbers(&chosen));
             real.settle_dead(model).await;
         }
-        Step::ConsumerDies(queue, window) => {
-            real.flows[queue] = None;
-            real.bind(queue, window);
-            model.give_back(queue, &numbers(&std::mem::take(&mut real.had[queue])));
-            model.queues[queue].window = window;
+        Step::Discard(queue, places) => {
+            let chosen = real.choose(queue, &places);
+            real.flow(queue).discard(&ids(&chosen));
+            numbers(&chosen).into_iter().for_each(|number| model.discard(queue, number));
             real.settle_dead(model).await;
         }
+        Step::LineUp(queue, window) => {
+            let window = at_once(queue, window);
+            real.line_up(queue, window);
+            model.queues[queue].line.push_back(window);
+        }
+        Step::LeaveLine(queue, place) => {
+            let line = &mut model.queues[queue].line;
+            if !line.is_empty() {
+                let place = usize::from(place) % line.len();
+                line.remove(place);
+                real.lines[queue].remove(place);
+            }
+        }
+        Step::ConsumerDies { queue, unaware, window } => {
+            let (unaware, window) = (unaware.min(real.lines[queue].len()), at_once(queue, window));
+            real.hand_over(queue, unaware, window);
+            let had = numbers(&std::mem::take(&mut real.had[queue]));
+            model.hand_over(queue, &had, unaware, window);
+            real.settle_dead(model).await;
+        }
+        // Whoever stood in line has no owner, and nobody else supersedes it.
+        Step::ConsumerHangs(queue, _) if !real.is_with_owner(queue) => {}
         Step::ConsumerHangs(queue, window) => {
+            let window = at_once(queue, window);
             let had = real.supersede(queue, window);
             model.give_back(queue, &numbers(&had));
             model.queues[queue].window = window;
@@ -176,10 +217,15 @@ async fn apply(model: &mut Model, real: &mut Real, step: Step) {
     }
 }
 
-async fn publish(model: &mut Model, real: &Real, messages: Vec<(usize, bool)>) {
+/// The dead arrive in any order, so all of them are taken at once.
+fn at_once(queue: usize, window: usize) -> usize {
+    if queue == DEAD { UNLIMITED } else { window }
+}
+
+async fn publish(model: &mut Model, real: &Real, messages: Vec<Sent>) {
     let numbered = (model.next..).zip(&messages);
-    let publishes: Vec<_> = numbered.map(|(number, &(topic, long))| real.publish(topic, number, long)).collect();
-    for (publish, (topic, long)) in publishes.into_iter().zip(messages) {
+    let publishes: Vec<_> = numbered.map(|(number, sent)| real.publish(*sent, number)).collect();
+    for (publish, sent) in publishes.into_iter().zip(messages) {
         let answer = within("the answer to a publish", publish).await;
         let told = match &answer {
             Ok(()) => Answer::Stored,
@@ -187,7 +233,7 @@ async fn publish(model: &mut Model, real: &Real, messages: Vec<(usize, bool)>) {
             Err(PublishError::NoSubscriber(_)) => Answer::NoSubscriber,
             Err(error) => panic!("{error}"),
         };
-        assert_eq!(told, model.publish(topic, long), "{}", TOPICS[topic]);
+        assert_eq!(told, model.publish(sent), "{sent:?}");
     }
 }
 
@@ -198,8 +244,7 @@ async fn age(model: &mut Model, real: &mut Real) {
 }
 
 async fn deliver(model: &mut Model, real: &mut Real, queue: usize, count: usize) {
-    // The dead arrive in any order, so all of them are taken at once.
-    let count = if queue == DEAD { UNLIMITED } else { count };
+    let count = at_once(queue, count);
     let expected = model.deliver(queue, count);
     if expected.is_empty() {
         assert_eq!(real.poll(queue, count).await, 0, "{} delivers more than there is room for", NAMES[queue]);
@@ -212,12 +257,20 @@ async fn deliver(model: &mut Model, real: &mut Real, queue: usize, count: usize)
     assert_eq!(numbers(&got), expected.iter().map(|(number, _)| *number).collect::<Vec<_>>(), "{}", NAMES[queue]);
     for (one, (number, held)) in got.iter().zip(&expected) {
         assert_eq!(one.redelivered, held.deliveries > 1, "whether message {number} comes again");
-        assert_eq!(&*one.topic, TOPICS[held.topic]);
+        assert_same(one, held);
         if matches!(queue, LOOSE | ASIDE) {
             assert_eq!(one.delivery_count, held.deliveries, "a limited queue counts, also over restarts");
         }
     }
     real.keep(queue, got);
+}
+
+/// Whether everything that a message carries is as its publisher sent it.
+fn assert_same(one: &Delivery, held: &Held) {
+    assert_eq!(&*one.topic, TOPICS[held.sent.topic]);
+    assert_eq!(one.payload.len(), payload_len(held.sent.long));
+    let properties = if held.sent.described { properties_of(number(one)) } else { Bytes::new() };
+    assert_eq!(one.properties, properties);
 }
 
 /// Everything that can be seen without a delivery.

@@ -1,15 +1,18 @@
 //! The real thing with one consumer per queue, each of which keeps what it has.
 //! Knows of the model only how many dead it must wait for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use tillstream_broker::{
     BindError, Broker, BrokerSettings, Delivery, Flow, FlowOwner, Publishing, QueueSpec, WhenFull,
 };
 
-use crate::book::{Model, payload_len};
+use crate::book::{Model, Sent, payload_len};
 use crate::common::sim_disk::SimDisk;
 use crate::common::*;
 use crate::{
@@ -29,11 +32,23 @@ pub struct Real {
     pub broker: Broker,
     pub flows: [Option<Flow>; QUEUES],
     pub had: [Vec<Delivery>; QUEUES],
+    /// Who waits until the consumer has gone.
+    pub lines: [VecDeque<Standby>; QUEUES],
     /// Every delivery id there ever was.
     known: [BTreeSet<u64>; QUEUES],
     owners: [FlowOwner; QUEUES],
+    with_owner: [bool; QUEUES],
     cache_bytes: usize,
 }
+
+/// Somebody in line, who has looked once and is to be woken when their turn comes and not before.
+pub struct Standby {
+    turn: Pin<Box<dyn Future<Output = Result<Flow, BindError>>>>,
+    woken: Arc<Woken>,
+}
+
+#[derive(Default)]
+struct Woken(AtomicBool);
 
 /// `strict` must not miss anything; `loose` has every limit there is; `wild` has none; `aside` drops what fails too often.
 fn specs() -> Vec<QueueSpec> {
@@ -50,6 +65,25 @@ fn specs() -> Vec<QueueSpec> {
     vec![strict, loose, of(WILD), QueueSpec { max_redelivery: Some(FEW_REDELIVERIES), ..of(ASIDE) }, of(DEAD)]
 }
 
+// === impl Standby ===
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Standby {
+    fn is_woken(&self) -> bool {
+        self.woken.0.load(Ordering::SeqCst)
+    }
+
+    fn look(&mut self) -> Poll<Result<Flow, BindError>> {
+        let waker = Waker::from(Arc::clone(&self.woken));
+        self.turn.as_mut().poll(&mut Context::from_waker(&waker))
+    }
+}
+
 // === impl Real ===
 
 impl Real {
@@ -61,9 +95,10 @@ impl Real {
     fn open(disk: SimDisk, clock: Arc<ManualClock>, cache_bytes: usize) -> Self {
         let settings = BrokerSettings { cache_bytes, ..settings() };
         let broker = Broker::open_on(Arc::new(disk.clone()), clock.clone(), settings, specs()).expect("opens");
-        let (flows, had, known) = Default::default();
+        let (flows, had, known, lines) = Default::default();
         let owners = std::array::from_fn(|_| FlowOwner::new());
-        let mut real = Self { disk, clock, broker, flows, had, known, owners, cache_bytes };
+        let mut real =
+            Self { disk, clock, broker, flows, had, lines, known, owners, with_owner: [true; QUEUES], cache_bytes };
         (0..QUEUES).for_each(|queue| real.bind(queue, UNLIMITED));
         real
     }
@@ -78,12 +113,42 @@ impl Real {
 
     pub fn bind(&mut self, queue: usize, window: usize) {
         self.flows[queue] = Some(self.broker.bind_again(self.owners[queue], NAMES[queue], window).unwrap());
+        self.with_owner[queue] = true;
+    }
+
+    /// Whether the owner of this queue has it, and not somebody who stood in line.
+    pub fn is_with_owner(&self, queue: usize) -> bool {
+        self.with_owner[queue]
+    }
+
+    pub fn line_up(&mut self, queue: usize, window: usize) {
+        let turn = Box::pin(self.broker.line_up(NAMES[queue], window));
+        let mut standby = Standby { turn, woken: Arc::default() };
+        assert!(standby.look().is_pending(), "{} is bound", NAMES[queue]);
+        self.lines[queue].push_back(standby);
+    }
+
+    /// The consumer goes, and so do the first in line behind it, who were served and never looked. Whoever comes next in
+    /// line has the queue then, or the owner when nobody does.
+    pub fn hand_over(&mut self, queue: usize, unaware: usize, window: usize) {
+        self.flows[queue] = None;
+        for _ in 0..unaware {
+            let served = self.lines[queue].pop_front().expect("the model has counted them");
+            assert!(served.is_woken(), "{} was free and the first in line not woken", NAMES[queue]);
+        }
+        let Some(mut next) = self.lines[queue].pop_front() else { return self.bind(queue, window) };
+        assert!(next.is_woken(), "{} was free and the next in line not woken", NAMES[queue]);
+        let Poll::Ready(Ok(flow)) = next.look() else { panic!("{} is free and not served", NAMES[queue]) };
+        self.flows[queue] = Some(flow);
+        self.with_owner[queue] = false;
+        assert!(self.lines[queue].iter().all(|standby| !standby.is_woken()), "one consumer at a time");
     }
 
     /// The owner binds again while its earlier flow is still in hand; returns what that had.
     pub fn supersede(&mut self, queue: usize, window: usize) -> Vec<Delivery> {
         let hung = self.flows[queue].take().unwrap();
         self.bind(queue, window);
+        assert!(self.lines[queue].iter().all(|standby| !standby.is_woken()), "the owner has it still");
         let had = std::mem::take(&mut self.had[queue]);
         hung.acknowledge(&ids(&had));
         assert_eq!(hung.unacknowledged(), 0, "a flow that was superseded has nothing");
@@ -95,8 +160,15 @@ impl Real {
         self.flows[queue].as_ref().unwrap()
     }
 
-    pub fn publish(&self, topic: usize, number: u64, long: bool) -> Publishing {
-        self.broker.publish(message_of(TOPICS[topic], number, payload_len(long)))
+    pub fn publish(&self, sent: Sent, number: u64) -> Publishing {
+        let mut message = message_of(TOPICS[sent.topic], number, payload_len(sent.long));
+        if sent.described {
+            message.properties = properties_of(number);
+        }
+        match sent.to {
+            Some(queue) => self.broker.publish_to(NAMES.get(queue).unwrap_or(&"absent"), message),
+            None => self.broker.publish(message),
+        }
     }
 
     /// Asks once without waiting; returns how many came.
@@ -164,12 +236,22 @@ impl Real {
 
     /// Closing takes back what consumers had, so it counts as a delivery that failed.
     pub async fn restart_in_order(&mut self, model: &mut Model) {
-        self.flows = Default::default();
+        // A consumer that somebody waits for is there to the end, the others go before.
+        for (flow, line) in self.flows.iter_mut().zip(&self.lines) {
+            flow.take_if(|_| line.is_empty());
+        }
         within("closing", self.broker.close()).await;
+        for (name, line) in NAMES.iter().zip(&mut self.lines) {
+            for standby in line {
+                assert!(standby.is_woken() && matches!(standby.look(), Poll::Ready(Err(BindError::Closed))), "{name}");
+            }
+        }
+        self.flows = Default::default();
         let had = self.reopen(self.disk.clone());
         for (queue, had) in had.iter().enumerate() {
             model.give_back(queue, &numbers(had));
             model.queues[queue].window = UNLIMITED;
+            model.queues[queue].line.clear();
         }
         model.synced();
     }
