@@ -1,12 +1,12 @@
 # Everything a newcomer needs, one command each. Needs a Rust toolchain; what else is missing is installed by the recipe.
 # A Debian or Ubuntu machine is assumed where packages are installed (as root, else with sudo).
 .DEFAULT_GOAL := help
-.PHONY: help run test bench soak fmt lint linker
+.PHONY: help run test bench soak solclient fmt lint linker
 
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 help: ## Say what each command does
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-9s %s\n", $$1, $$2 }'
 
 run: linker ## Build the service (optimised) and run all its roles on the embedded broker; prints the URLs
 	@echo "building; the first time takes some minutes"
@@ -22,14 +22,19 @@ bench: linker ## Measure throughput, latency, memory and recovery; prints markdo
 soak: linker ## The long runs: 5,000 faults, 20 kills, 500,000 sales replayed, many more property cases, libFuzzer (some hours)
 	cargo xtask soak
 
+solclient: linker ## Fetch the official Solace client library (a pinned wheel from PyPI); prints the variable that cargo needs
+	@cargo xtask solclient
+
 fmt: ## Format all sources
 	cargo fmt --all
 
 lint: linker ## Format check, fences, house style, clippy with warnings denied
+	cargo xtask solclient
 	cargo fmt --all --check
 	cargo xtask fences
 	cargo xtask style
-	cargo clippy --workspace --all-targets -- -D warnings
+	SOLCLIENT_LIB_PATH="$${SOLCLIENT_LIB_PATH:-$(CURDIR)/target/solclient}" \
+	  cargo clippy --workspace --all-targets --features tillstream/solace -- -D warnings
 
 # rustc links with `cc`; a fresh Debian has none.
 linker:

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 use tillstream_broker::QueueSpec;
-use tillstream_domain::{PaymentMethod, PaymentStatus};
+use tillstream_domain::{BrokerUser, PaymentMethod, PaymentStatus, TopicKind};
 
 use crate::http;
 
@@ -14,7 +14,7 @@ struct Channel {
     address: &'static str,
     message: &'static str,
     description: &'static str,
-    publishers: &'static [&'static str],
+    kind: TopicKind,
 }
 
 const CHANNELS: [Channel; 5] = [
@@ -23,35 +23,35 @@ const CHANNELS: [Channel; 5] = [
         address: "receipt/{store}/{cashier}/{method}/{status}/{timestamp}/{transaction_id}/{total}/{receipt_id}/{customer_id}",
         message: "Sale",
         description: "A validated, paid sale. Without `topics.personal_data` customer and total are `-`.",
-        publishers: &["validation"],
+        kind: TopicKind::Receipt,
     },
     Channel {
         name: "failed",
         address: "failed/{store}/{transaction_id}",
         message: "Sale",
         description: "A failed payment: recorded, not turnover.",
-        publishers: &["validation"],
+        kind: TopicKind::Failed,
     },
     Channel {
         name: "aggregations",
         address: "aggregations/{store}/{event_id}/{total}",
         message: "AggregatedEvent",
         description: "A window's turnover. Of two events for one window the one with the greater (final, transaction_count) holds.",
-        publishers: &["validation"],
+        kind: TopicKind::Aggregation,
     },
     Channel {
         name: "late",
         address: "late/{store}/{transaction_id}",
         message: "LateSale",
         description: "A sale whose window was final.",
-        publishers: &["aggregation"],
+        kind: TopicKind::Late,
     },
     Channel {
         name: "rejected",
         address: "rejected/{queue}",
         message: "RejectedMessage",
         description: "Poison, or the same id with another store or amount; with the reason.",
-        publishers: &["aggregation", "reporting"],
+        kind: TopicKind::Rejected,
     },
 ];
 
@@ -66,10 +66,32 @@ pub fn document(prefix: &str, queues: &[QueueSpec], http: &http::Documents) -> V
             "description": "Persistent messages, at least once: a consumer drops repetitions by their id. All queues are durable and exclusive.",
         },
         "defaultContentType": "application/json",
+        "servers": { "broker": server() },
         "channels": channels,
         "operations": operations(prefix, queues),
-        "components": { "messages": messages(), "schemas": schemas(http) },
+        "components": { "messages": messages(), "schemas": schemas(http), "securitySchemes": security_schemes() },
     })
+}
+
+/// Where a consumer of any language connects; a service in whose process the broker is needs no address.
+fn server() -> Value {
+    json!({
+        "host": "{host}",
+        "protocol": "solace",
+        "description": "A Solace event broker (`solace.host`), or the embedded one where it listens for SMF (`smf.listen`).",
+        "variables": { "host": { "default": "127.0.0.1:55555" } },
+        "bindings": { "solace": { "bindingVersion": "0.4.0", "msgVpn": "default" } },
+        "security": BrokerUser::ALL.map(|user| json!({ "$ref": format!("#/components/securitySchemes/{}", user.name()) })),
+    })
+}
+
+/// One user per role, each with its own rights.
+fn security_schemes() -> Map<String, Value> {
+    let scheme = |user: BrokerUser| {
+        let description = format!("User name and password of secret `{}`", user.credentials_path());
+        (user.name().to_owned(), json!({ "type": "userPassword", "description": description }))
+    };
+    BrokerUser::ALL.map(scheme).into_iter().collect()
 }
 
 impl Channel {
@@ -107,30 +129,47 @@ fn parameter(name: &str) -> Value {
 
 /// What this system sends, and what is received from each queue.
 fn operations(prefix: &str, queues: &[QueueSpec]) -> Map<String, Value> {
-    let sends = CHANNELS.iter().flat_map(|channel| channel.publishers.iter().map(move |role| send(role, channel)));
+    let sends = CHANNELS.iter().flat_map(|channel| {
+        let publishers = BrokerUser::ALL.into_iter().filter(|user| user.publishes().contains(&channel.kind));
+        publishers.map(move |user| send(user, channel))
+    });
     let receives = queues.iter().flat_map(|queue| {
         let fed = CHANNELS.iter().filter(|channel| feeds(prefix, channel, queue));
-        fed.map(|channel| receive(queue, channel)).collect::<Vec<_>>()
+        let reader = reader_of(queue, queues.len());
+        fed.map(|channel| receive(queue, channel, reader)).collect::<Vec<_>>()
     });
     sends.chain(receives).collect()
 }
 
-fn send(role: &str, channel: &Channel) -> (String, Value) {
+/// The user that may consume a queue; there are fewer stores than queues.
+fn reader_of(queue: &QueueSpec, queues: usize) -> Option<BrokerUser> {
+    let stores = u32::try_from(queues).unwrap_or(u32::MAX);
+    BrokerUser::ALL.into_iter().find(|user| user.consumes(stores).contains(&queue.name))
+}
+
+fn security(user: BrokerUser) -> Value {
+    json!([{ "$ref": format!("#/components/securitySchemes/{}", user.name()) }])
+}
+
+fn send(user: BrokerUser, channel: &Channel) -> (String, Value) {
+    let role = user.name();
     let operation = json!({
         "action": "send",
         "summary": format!("Role {role} publishes: {}", channel.description),
         "channel": { "$ref": format!("#/channels/{}", channel.name) },
         "messages": [channel.message_ref()],
+        "security": security(user),
     });
     (format!("{role}.send.{}", channel.name), operation)
 }
 
-fn receive(queue: &QueueSpec, channel: &Channel) -> (String, Value) {
+fn receive(queue: &QueueSpec, channel: &Channel, reader: Option<BrokerUser>) -> (String, Value) {
     let operation = json!({
         "action": "receive",
         "summary": format!("Whoever consumes queue `{}`", queue.name),
         "channel": { "$ref": format!("#/channels/{}", channel.name) },
         "messages": [channel.message_ref()],
+        "security": reader.map_or_else(|| json!([]), security),
         "bindings": { "solace": {
             "bindingVersion": "0.4.0",
             "destinations": [{
@@ -250,6 +289,19 @@ pub(crate) mod tests {
             let pointer = reference.strip_prefix('#').unwrap();
             assert!(document.pointer(pointer).is_some(), "{reference}");
         }
+    }
+
+    #[test]
+    fn every_operation_names_the_user_that_may_do_it() {
+        let document = document_for_test();
+        let user_of = |operation: &str| document["operations"][operation]["security"][0]["$ref"].clone();
+        let scheme = |name: &str| Value::from(format!("#/components/securitySchemes/{name}"));
+        assert_eq!(user_of("validation.send.aggregations"), scheme("validation"));
+        assert_eq!(user_of("reporting.send.rejected"), scheme("reporting"));
+        assert_eq!(user_of("sale_pos_transaction_aggregation_service.receive.receipt"), scheme("aggregation"));
+        assert_eq!(user_of("sale_pos_transaction_aggregations_store2.q.receive.aggregations"), scheme("store"));
+        assert_eq!(user_of("sale_pos_transaction_rejected.q.receive.rejected"), scheme("operator"));
+        assert!(document["operations"].get("aggregation.send.aggregations").is_none(), "it hands over");
     }
 
     #[test]

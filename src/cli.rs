@@ -25,6 +25,7 @@ Examples:
   tillstream run --duration 30s           run for 30 seconds, stop cleanly and print the ledger
   tillstream run --roles validation,aggregation,reporting
                                           the same without simulated tills
+  tillstream broker                       only the embedded broker, for clients of Solace libraries
   tillstream check                        say whether everything is in order to run
   tillstream replay sales.ndjson --url http://127.0.0.1:8080 --user pos-service_username --password-file pw
                                           send recorded sales, one JSON transaction per line
@@ -56,6 +57,9 @@ pub enum Command {
     /// Break a running service on purpose and prove that no sale is lost or counted twice
     #[command(long_about = CHAOS_ABOUT, after_long_help = CHAOS_PLAN)]
     Chaos(ChaosArgs),
+    /// Run only the embedded broker, for clients of Solace libraries on this machine and for tests
+    #[command(long_about = BROKER_ABOUT)]
+    Broker(BrokerArgs),
     /// Say whether configuration, secrets, broker and limits are in order, one line each
     Check(ConfigArgs),
     /// Print the OpenAPI document of the HTTP interface
@@ -85,6 +89,37 @@ pub struct ConfigArgs {
     /// Play only these roles: validation, aggregation, reporting, pos [default: all]
     #[arg(long, value_name = "ROLE,…")]
     pub roles: Option<Roles>,
+    /// Let clients of Solace libraries reach the embedded broker here, such as 127.0.0.1:55555; port 0 takes a free port
+    /// and prints it [default: nowhere]
+    #[arg(long, value_name = "ADDR")]
+    pub smf: Option<SocketAddr>,
+}
+
+const BROKER_ABOUT: &str = "\
+Run only the embedded broker, for clients of Solace libraries on this machine and for tests.
+
+It keeps its queues in DIR/broker and speaks SMF: guaranteed publishing and flows on the durable queues of this system, \
+direct messages, keepalive. Users, passwords and what each may publish and consume come from the secrets, \
+DIR/secrets.toml if nothing else is set. It is for development, tests and the edge; it is not Solace: no TLS, no \
+management, no replication, no temporary queues, selectors, browsers, transactions or replay.
+
+A service on it: tillstream run --broker solace, with the same secrets and solace.host = \"tcp://127.0.0.1:55555\".";
+
+/// `broker`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct BrokerArgs {
+    /// Read this TOML file over config/base.toml
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Listen for SMF here; port 0 takes a free port and prints it [default: 127.0.0.1:55555]
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// Keep queues and local secrets here [default: ./data]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Where secrets come from: local or vault [default: local]
+    #[arg(long, value_name = "SOURCE", value_parser = ["local", "vault"])]
+    pub secrets: Option<String>,
 }
 
 /// `run`.
@@ -225,10 +260,19 @@ impl ConfigArgs {
             text(self.broker.map(|backend| backend.to_string()), "broker.backend"),
             text(self.secrets.clone(), "secrets.source"),
             text(self.roles.as_ref().map(ToString::to_string), "roles"),
+            text(self.smf.map(|address| address.to_string()), "smf.listen"),
         ]
         .into_iter()
         .flatten()
         .collect()
+    }
+}
+
+impl BrokerArgs {
+    /// The same settings in the words of `run`: this broker is the embedded one, and it listens for SMF.
+    pub fn config(&self) -> ConfigArgs {
+        let Self { config, listen, data_dir, secrets } = self.clone();
+        ConfigArgs { config, data_dir, secrets, smf: listen, broker: Some(Backend::Embedded), ..ConfigArgs::default() }
     }
 }
 
@@ -260,16 +304,34 @@ mod tests {
 
     #[test]
     fn every_option_of_run_is_a_setting_of_the_same_meaning() {
-        let run =
-            run_for_test("tillstream run --listen [::1]:9 --data-dir /d --broker solace --secrets vault --roles pos");
+        let run = run_for_test(
+            "tillstream run --listen [::1]:9 --data-dir /d --broker solace --secrets vault --roles pos --smf [::1]:8",
+        );
         let expected = [
             ("http.listen", "[::1]:9"),
             ("data_dir", "/d"),
             ("broker.backend", "solace"),
             ("secrets.source", "vault"),
             ("roles", "pos"),
+            ("smf.listen", "[::1]:8"),
         ];
         assert_eq!(run.config.overrides(), expected.map(|(key, value)| (key, value.to_owned())));
+    }
+
+    #[test]
+    fn the_broker_alone_listens_for_smf_and_not_for_http() {
+        let line = "tillstream broker --listen 127.0.0.1:0 --data-dir /d --secrets local --config f";
+        let Command::Broker(broker) = Cli::try_parse_from(line.split(' ')).unwrap().into_command() else {
+            panic!("another command");
+        };
+        let expected = [
+            ("data_dir", "/d"),
+            ("broker.backend", "embedded"),
+            ("secrets.source", "local"),
+            ("smf.listen", "127.0.0.1:0"),
+        ];
+        assert_eq!(broker.config().overrides(), expected.map(|(key, value)| (key, value.to_owned())));
+        assert_eq!(broker.config().config, Some("f".into()));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use crate::cli::Command;
 
+mod broker;
 mod chaos;
 mod check;
 mod password;
@@ -20,7 +21,8 @@ pub async fn execute(command: Command) -> ExitCode {
         Command::Run(args) => run::run(&args).await,
         Command::Replay(args) => replay::replay(&args).await,
         Command::Chaos(args) => chaos::chaos(&args).await,
-        Command::Check(args) => check::check(&args),
+        Command::Broker(args) => broker::broker(&args).await,
+        Command::Check(args) => check::check(&args).await,
         Command::Openapi(args) => print::openapi(&args),
         Command::Asyncapi(args) => print::asyncapi(&args),
     };

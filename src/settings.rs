@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use tillstream_embedded::EmbeddedBrokerSettings;
 use tillstream_generator::PosSettings;
+use tillstream_listener::ListenerSettings;
 use tillstream_reporting::ReportingSettings;
 use tillstream_secrets::SecretsSettings;
 use tillstream_supervision::WatchdogSettings;
@@ -19,10 +20,16 @@ use crate::shutdown::ShutdownSettings;
 use crate::telemetry::LogSettings;
 
 mod layers;
+#[cfg(not(feature = "solace"))]
+mod solace;
 mod supervision;
 
 pub use layers::{BASE_FILE, ENV_PREFIX, Layers, SettingsError};
+#[cfg(not(feature = "solace"))]
+pub use solace::UnreadSolaceSettings as SolaceSettings;
 pub use supervision::SupervisionSettings;
+#[cfg(feature = "solace")]
+pub use tillstream_solace::SolaceSettings;
 
 /// The whole configuration.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -42,6 +49,10 @@ pub struct Settings {
     pub validation: ValidationSettings,
     /// The broker.
     pub broker: EmbeddedBrokerSettings,
+    /// Where a Solace broker is, and the bounds of sessions on it.
+    pub solace: SolaceSettings,
+    /// The door of the embedded broker for clients of Solace libraries.
+    pub smf: ListenerSettings,
     /// Windows.
     pub window: WindowSettings,
     /// Repetitions.
@@ -117,6 +128,17 @@ impl Settings {
         }
         if self.watchdog.every.is_zero() {
             return refuse("`watchdog.every` must be above zero");
+        }
+        if self.smf.max_unacked == 0 || self.smf.publish_window == 0 {
+            return refuse("`smf.max_unacked` and `smf.publish_window` must be at least 1");
+        }
+        #[cfg(feature = "solace")]
+        if self.solace.max_unacked == 0 || self.solace.publish_window == 0 {
+            return refuse("`solace.max_unacked` and `solace.publish_window` must be at least 1");
+        }
+        #[cfg(feature = "solace")]
+        if self.solace.backoff_min.is_zero() || self.solace.backoff_min > self.solace.backoff_max {
+            return refuse("`solace.backoff_min` must be above zero and not above `solace.backoff_max`");
         }
         self.window.rules().map(drop).map_err(|error| SettingsError::Inconsistent(error.to_string()))
     }

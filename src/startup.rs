@@ -10,34 +10,39 @@ use actix_web::dev::ServerHandle;
 use anyhow::Context;
 use tillstream_broker::{Broker, QueueStats};
 use tillstream_domain::TopicPrefix;
-use tillstream_embedded::embedded_queues;
 use tillstream_generator::{GeneratorAccount, Rate};
 use tillstream_messages::{EnvironmentFaults, HealthBoard, LedgerReport, QueryLedger, SecretTree, WallClock};
-use tillstream_supervision::{Supervisor, Watchdog};
+use tillstream_supervision::{ActorSpec, Place, Supervisor, Watchdog};
 use tracing::{info, warn};
 
-use crate::http::{self, Doors, Health, InFlight};
+use crate::http::{self, Doors, Health, InFlight, UserBook};
 use crate::roles::Role;
 use crate::settings::Settings;
 use crate::shutdown::end_helpless;
 use api::Built;
+use carrier::Carrier;
 use places::Places;
 use rooms::Rooms;
+use smf::SmfDoor;
 use tills::Tills;
 
+mod alone;
 mod announce;
 mod api;
+mod carrier;
 mod drain;
 mod places;
 mod rooms;
 mod secrets;
 mod session;
+mod smf;
 mod support;
 mod tills;
 
 #[cfg(test)]
 mod tests;
 
+pub use alone::BrokerAlone;
 pub use secrets::{peek as peek_secrets, topic_prefix};
 pub use support::{Unsupported, check as check_support};
 
@@ -55,7 +60,8 @@ pub struct Application {
     root: Supervisor,
     rooms: Rooms,
     tills: Option<Tills>,
-    broker: Option<Broker>,
+    carrier: Option<Carrier>,
+    smf: Option<SocketAddr>,
     /// Dropped last, so that somebody watches the drain.
     _watchdog: Watchdog,
 }
@@ -92,8 +98,8 @@ impl Application {
         let shared = secrets.shared.clone();
         let places = Places::start(settings.validation.pool.max(1));
         let root = Supervisor::root(settings.supervision.one_for_one("root"), &places.control);
-        let broker = settings.roles.use_broker().then(|| open_broker(&settings, &shared)).transpose()?;
-        let rooms = Rooms::spawn(&settings, &root, &places, &shared, broker.as_ref()).context("spawn the rooms")?;
+        let carrier = settings.roles.use_broker().then(|| Carrier::open(&settings, &shared)).transpose()?;
+        let rooms = Rooms::spawn(&settings, &root, &places, &shared, carrier.as_ref()).context("spawn the rooms")?;
 
         let watchdog = Watchdog::start(&root, settings.watchdog, |reason| end_helpless(&reason));
         let plays_pos = settings.roles.plays(Role::Pos) && settings.pos.enabled;
@@ -103,7 +109,7 @@ impl Application {
             shared: &shared,
             root: &root,
             watchdog: &watchdog,
-            broker: broker.as_ref(),
+            broker: carrier.as_ref().and_then(Carrier::embedded),
             rooms: &rooms,
             rate: rate.clone(),
         };
@@ -114,8 +120,13 @@ impl Application {
         actix_rt::spawn(serving);
 
         let tills = rate.map(|rate| Tills::spawn(&settings, &root, &places.pos, &shared, rate)).transpose()?;
-        let listeners = [rooms.secrets_listeners(), tills.iter().flat_map(Tills::secrets_listeners).collect()].concat();
-        secrets.watch(&root, &places.control, users, listeners).context("spawn the secrets")?;
+        let smf = open_smf(&settings, &shared, carrier.as_ref(), &root)?;
+        let book =
+            root.spawn(ActorSpec::new("users", "users"), &places.control, move || UserBook::new(users.clone()))?;
+        let mut listeners = [vec![book.port()], rooms.secrets_listeners()].concat();
+        listeners.extend(tills.iter().flat_map(Tills::secrets_listeners));
+        listeners.extend(smf.iter().map(SmfDoor::secrets_listener));
+        secrets.watch(&root, &places.control, listeners).context("spawn the secrets")?;
         info!(http.addr = %address, roles = %settings.roles, "serving");
         Ok(Self {
             settings,
@@ -127,7 +138,8 @@ impl Application {
             root,
             rooms,
             tills,
-            broker,
+            carrier,
+            smf: smf.as_ref().map(SmfDoor::address),
             _watchdog: watchdog,
         })
     }
@@ -139,7 +151,7 @@ impl Application {
 
     /// What to tell the person who started it.
     pub fn announcement(&self) -> String {
-        announce::announcement(self.address, &self.settings.roles, &self.settings.secrets_file())
+        announce::announcement(self.address, self.smf, &self.settings.roles, &self.settings.secrets_file())
     }
 
     /// Whether every leg stands.
@@ -161,9 +173,10 @@ impl Application {
         tills.finish(within).await.map(Some)
     }
 
-    /// What every queue holds; nothing where no broker is.
-    pub fn queues(&self) -> Vec<QueueStats> {
-        self.broker.as_ref().map(Broker::stats).unwrap_or_default()
+    /// What every queue holds; `None` where the broker is elsewhere and does not say.
+    pub fn queues(&self) -> Option<Vec<QueueStats>> {
+        let Some(carrier) = &self.carrier else { return Some(Vec::new()) };
+        carrier.embedded().map(Broker::stats)
     }
 
     /// Both sides of the ledger; `None` where reporting does not run.
@@ -185,12 +198,16 @@ impl Application {
     }
 }
 
-fn open_broker(settings: &Settings, shared: &Shared) -> anyhow::Result<Broker> {
-    let directory = settings.broker_dir();
-    let queues = embedded_queues(shared.prefix.as_str(), settings.rules.max_store, &settings.broker);
-    let storage = shared.faults.storage.clone();
-    Broker::open_gated(&directory, Arc::new(move || storage.check()), settings.broker.broker(), queues)
-        .with_context(|| format!("open the broker in `{}`", directory.display()))
+/// Lets clients of Solace libraries in, where that is wanted and the broker is here.
+fn open_smf(
+    settings: &Settings,
+    shared: &Shared,
+    carrier: Option<&Carrier>,
+    root: &Supervisor,
+) -> anyhow::Result<Option<SmfDoor>> {
+    let broker = carrier.and_then(Carrier::embedded);
+    let Some((address, broker)) = settings.smf.listen.zip(broker) else { return Ok(None) };
+    SmfDoor::open(address, settings, shared, broker, root, &Place::arbiter("smf")).map(Some)
 }
 
 /// An address that a client on this machine can connect to, also when we listen on all of them.

@@ -45,6 +45,27 @@ impl Measured {
         Ok(Self { child, address, authorization })
     }
 
+    /// The embedded broker alone, with its SMF listener, on this folder; its users are those of the folder's secrets.
+    pub fn broker(options: &Options, data: &Path) -> Result<Self> {
+        let mut command = Command::new(options.program("tillstream")?);
+        command.args(["broker", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data);
+        command.env("TILLSTREAM__LOG__FILTER", "warn").stderr(Stdio::null());
+        let (child, address) = start_of(command, "tcp")?;
+        Ok(Self { child, address, authorization: String::new() })
+    }
+
+    /// The service as a client of that broker; they share the secrets, not the folder.
+    pub fn on_broker(options: &Options, broker: &Self, secrets: &Path, data: &Path) -> Result<Self> {
+        let mut command = Command::new(options.program("tillstream")?);
+        command.args(["run", "--broker", "solace", "--roles", "validation,aggregation,reporting"]);
+        command.args(["--listen", "127.0.0.1:0", "--data-dir"]).arg(data);
+        command.env("TILLSTREAM__SOLACE__HOST", format!("tcp://{}", broker.address));
+        command.env("TILLSTREAM__SECRETS__FILE", secrets.join("secrets.toml"));
+        command.env("TILLSTREAM__LOG__FILTER", "warn").stderr(Stdio::null());
+        let (child, address) = start(command)?;
+        Ok(Self { child, address, authorization: basic(secrets, "pos-service")? })
+    }
+
     /// `http://127.0.0.1:<port>`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
@@ -104,13 +125,18 @@ pub fn cpu_seconds(pid: u32) -> Option<f64> {
     Some((times.next()? + times.next()?) / TICKS)
 }
 
-fn start(mut command: Command) -> Result<(Child, String)> {
+fn start(command: Command) -> Result<(Child, String)> {
+    start_of(command, "http")
+}
+
+fn start_of(mut command: Command, scheme: &str) -> Result<(Child, String)> {
+    let prefix = format!("{scheme}://127.0.0.1:");
     let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("start {command:?}"))?;
     let output = child.stdout.take().context("read its output")?;
     let (found, address) = mpsc::channel();
     std::thread::spawn(move || {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
-            if let Some((_, rest)) = line.split_once("http://127.0.0.1:") {
+            if let Some((_, rest)) = line.split_once(&prefix) {
                 let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
                 // Only the first is awaited; nobody listens for later ones.
                 let _ = found.send(format!("127.0.0.1:{port}"));

@@ -2,6 +2,7 @@
 //! Judges nothing: targets stand in the document beside the figures, the bad ones too.
 #![expect(clippy::print_stdout, reason = "the tables are the product")]
 
+mod backends;
 mod child;
 mod client;
 mod engines;
@@ -53,6 +54,8 @@ pub enum Measurement {
     Stores,
     /// Throughput while one actor is killed every 100 ms against the undisturbed one, and how fast each kind restarts.
     Kills,
+    /// The embedded broker inside the process against the same broker behind SMF.
+    Backends,
     /// Aggregation alone against Bytewax, what supervision costs, and how fast a killed actor answers again.
     Engines,
 }
@@ -73,6 +76,9 @@ async fn main() -> Result<()> {
     }
     if wanted(Measurement::Kills) {
         kills::measure(&options).await?;
+    }
+    if wanted(Measurement::Backends) {
+        backends::measure(&options).await?;
     }
     if wanted(Measurement::Engines) {
         engines::measure(&options)?;

@@ -2,6 +2,7 @@
 //! the window algebra, topics and the ledger equation.
 //! Has no `async fn`, no clock and no I/O: time enters as an argument, storage leaves as a value.
 
+mod access;
 mod aggregate;
 mod events;
 #[cfg(any(test, feature = "fixtures"))]
@@ -21,6 +22,7 @@ mod transaction;
 mod window;
 mod words;
 
+pub use access::BrokerUser;
 pub use aggregate::AggregatedEvent;
 pub use events::{LateSale, RejectReason, RejectedMessage};
 pub use ids::{CashierId, Identifier, InvalidId, StoreId, TransactionId};

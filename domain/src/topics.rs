@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::ids::is_topic_safe;
-use crate::{AggregatedEvent, StoreId, TransactionId, ValidTransaction, rfc3339};
+use crate::{AggregatedEvent, BrokerUser, StoreId, TransactionId, ValidTransaction, rfc3339};
 
 /// The broker takes no longer topic.
 pub const MAX_TOPIC_BYTES: usize = 250;
@@ -151,6 +151,11 @@ impl Topics {
         let safe = |byte: u8| if is_topic_safe(byte) { char::from(byte) } else { '_' };
         let level: String = queue.bytes().take(MAX_QUEUE).map(safe).collect();
         self.below(TopicKind::Rejected, format_args!("{}", if level.is_empty() { "_" } else { &level }))
+    }
+
+    /// Where a publisher asks the broker what becomes of a message that no queue takes.
+    pub fn probe(&self, publisher: BrokerUser) -> String {
+        format!("{}/check/{}", self.prefix.as_str(), publisher.name())
     }
 
     /// The subscription to all messages of one kind, such as `sale/pos/transaction/receipt/>`.

@@ -180,7 +180,7 @@ impl<'a> Fields<'a> {
             kind::QUEUE => self.queue = Some(raw.text()?),
             kind::TOPIC_ENDPOINT => self.topic_endpoint = Some(raw.text()?),
             kind::TOPIC => self.topic = Some(raw.text()?),
-            kind::FLOW_NAME => self.flow_name = Some(raw.text()?),
+            kind::FLOW_NAME => self.flow_name = Some(raw.text_or_nothing()?),
             kind::SELECTOR => self.selector = Some(raw.text()?),
             kind::LAST_RECEIVED => self.last_received = Some(raw.u64()?),
             kind::FLOW_TYPE => self.flow_type = Some(flow_type(raw)?),

@@ -91,6 +91,11 @@ impl<'a> Raw<'a> {
         terminated(self.parameter, self.value)
     }
 
+    /// A text that may be missing: the JavaScript client writes a name that it does not have without even a NUL.
+    pub(crate) fn text_or_nothing(&self) -> Result<&'a str, Malformed> {
+        if self.value.is_empty() { Ok("") } else { self.text() }
+    }
+
     /// A text for people, up to its NUL. Clients put the names of machines and files there, in whatever encoding.
     pub(crate) fn lossy(&self) -> String {
         let text = self.value.split(|byte| *byte == 0).next().unwrap_or_default();

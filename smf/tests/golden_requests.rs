@@ -1,4 +1,5 @@
 //! What the vendor's C library was seen to send, byte for byte: it is understood, and written the same way.
+//! One capture, of the vendor's JavaScript client, is only understood: it says the same in another order.
 //! The first captures are small enough to read; the others are a whole session of the Python API, which uses that library.
 
 mod common;
@@ -80,6 +81,24 @@ fn the_opening_of_a_publishers_flow_in_the_old_form() {
         flow_name: String::new(),
     };
     holds(capture, None, RequestBody::OpenPubFlow(open));
+}
+
+#[test]
+fn the_opening_of_a_publishers_flow_as_the_javascript_client_writes_it() {
+    let capture = "
+        03 09 00 01 00000010 0000002f
+        23 000002
+        03 00 0000001f
+        81 0a 0000000000000000
+        82 0a 0000000000000000
+        83 03 32
+        0a 02";
+
+    let understood = Request::decode(&frame(&wire(capture))).expect("understood");
+
+    assert_eq!(understood.correlation, Some(CorrelationTag([0, 0, 2])));
+    let RequestBody::OpenPubFlow(open) = understood.body else { panic!("another request") };
+    assert_eq!((open.flow_name.as_str(), open.window, open.version), ("", Some(50), AdCtrlVersion::V3));
 }
 
 #[test]

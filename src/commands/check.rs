@@ -9,35 +9,64 @@ use rustix::fs::{Access, access, statvfs};
 use rustix::process::{Resource, getrlimit};
 use tillstream_broker::{Broker, OpenError};
 use tillstream_embedded::embedded_queues;
+use tillstream_session::Backend;
 
 use super::print;
 use crate::cli::ConfigArgs;
 use crate::settings::{BASE_FILE, Settings};
 use crate::startup;
 
+#[cfg(feature = "solace")]
+mod solace;
+
 /// Files and connections that a busy process needs.
 const OPEN_FILES: u64 = 1_024;
 
+/// One line of the answer.
+struct Line {
+    subject: String,
+    state: State,
+}
+
+enum State {
+    /// As it must be.
+    InOrder(String),
+    /// A client is not told.
+    #[cfg(feature = "solace")]
+    Unknown(String),
+    /// Wrong.
+    Failed(String),
+}
+
 /// Checks everything, also when something before is wrong.
-pub fn check(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
+pub async fn check(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
     let settings = Settings::load(args);
-    let mut findings = vec![("configuration", configuration(args, settings.as_ref()))];
+    let mut lines = vec![Line::new("configuration", configuration(args, settings.as_ref()))];
     if let Ok(settings) = &settings {
-        findings.push(("secrets", secrets(settings)));
-        findings.push(("broker", broker(settings)));
-        findings.push(("limits", limits(settings)));
+        lines.push(Line::new("secrets", secrets(settings)));
+        lines.extend(broker(settings).await);
+        lines.push(Line::new("limits", limits(settings)));
     }
-    let mut code = ExitCode::SUCCESS;
-    for (subject, finding) in findings {
-        match finding {
-            Ok(text) => print::line(&format!("ok      {subject:<14} {text}")),
-            Err(error) => {
-                print::line(&format!("failed  {subject:<14} {error:#}"));
-                code = ExitCode::FAILURE;
-            }
-        }
+    lines.iter().for_each(Line::print);
+    let failed = lines.iter().any(|line| matches!(line.state, State::Failed(_)));
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+impl Line {
+    fn new(subject: &str, finding: anyhow::Result<String>) -> Self {
+        let state = finding.map_or_else(|error| State::Failed(format!("{error:#}")), State::InOrder);
+        Self { subject: subject.to_owned(), state }
     }
-    Ok(code)
+
+    fn print(&self) {
+        let (state, text) = match &self.state {
+            State::InOrder(text) => ("ok", text),
+            #[cfg(feature = "solace")]
+            State::Unknown(text) => ("unknown", text),
+            State::Failed(text) => ("failed", text),
+        };
+        print::line(&format!("{state:<7} {:<14} {text}", self.subject));
+    }
 }
 
 fn configuration(
@@ -62,11 +91,22 @@ fn secrets(settings: &Settings) -> anyhow::Result<String> {
     Ok(format!("`{}`: {} paths, topic prefix `{}`", file.display(), tree.entries.len(), prefix.as_str()))
 }
 
-fn broker(settings: &Settings) -> anyhow::Result<String> {
-    let directory = settings.broker_dir();
+async fn broker(settings: &Settings) -> Vec<Line> {
     if !settings.roles.use_broker() {
-        return Ok("these roles need none".to_owned());
+        return vec![Line::new("broker", Ok("these roles need none".to_owned()))];
     }
+    match settings.broker.backend {
+        Backend::Embedded => vec![Line::new("broker", embedded_broker(settings))],
+        #[cfg(feature = "solace")]
+        Backend::Solace => solace::lines(settings).await,
+        // The configuration's line has said so.
+        #[cfg(not(feature = "solace"))]
+        Backend::Solace => Vec::new(),
+    }
+}
+
+fn embedded_broker(settings: &Settings) -> anyhow::Result<String> {
+    let directory = settings.broker_dir();
     if !directory.exists() {
         return Ok(format!("`{}` is not there yet, the first run makes it", directory.display()));
     }

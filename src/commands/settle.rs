@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tillstream_broker::QueueStats;
 use tillstream_domain::{AGGREGATION_QUEUE, LEDGER_QUEUE, REPORTING_QUEUE};
+use tillstream_messages::LedgerReport;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::warn;
 
@@ -39,13 +40,24 @@ pub async fn settle(application: &Application) -> anyhow::Result<ExitCode> {
 
 /// Resolves once every queue has been read to its end for a while.
 async fn calm(application: &Application) {
-    let mut since = Instant::now();
+    let (mut since, mut last) = (Instant::now(), None);
     while since.elapsed() < CALM {
         sleep(LOOK_EVERY).await;
-        if !application.queues().iter().all(is_read) {
+        if !is_at_rest(application, &mut last).await {
             since = Instant::now();
         }
     }
+}
+
+/// A broker elsewhere does not say how far its queues are read; then the ledger must stand still.
+async fn is_at_rest(application: &Application, last: &mut Option<LedgerReport>) -> bool {
+    if let Some(queues) = application.queues() {
+        return queues.iter().all(is_read);
+    }
+    let Ok(report) = application.ledger().await else { return false };
+    let is_same = *last == report;
+    *last = report;
+    is_same
 }
 
 /// Aggregation keeps the sales of open windows unacknowledged; reporting acknowledges what it has stored.

@@ -8,10 +8,11 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use tillstream_broker::Broker;
 use tillstream_messages::{EnvironmentFaults, StorageTrouble, Tampering, WallClock};
+use tillstream_session::Backend;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::http::Health;
-use crate::roles::Role;
+use crate::roles::{Role, Roles};
 
 /// How often a condition's effect is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -58,6 +59,9 @@ pub enum Unavailable {
     /// What would be disturbed belongs to a role that does not run here.
     #[error("this fault needs role `{0}`, which does not run in this process")]
     RoleAbsent(Role),
+    /// The broker is not ours to disturb.
+    #[error("the broker runs outside this process: stop, stall or cut it there")]
+    BrokerElsewhere,
     /// The same condition holds already.
     #[error("`{0}` is in force already: wait until it is over, then ask again")]
     InForce(&'static str),
@@ -68,8 +72,10 @@ pub enum Unavailable {
 pub struct Environment {
     /// Where one runs.
     pub broker: Option<Broker>,
-    /// Whether sales are aggregated here.
-    pub aggregates: bool,
+    /// Which broker carries the sales.
+    pub backend: Backend,
+    /// What runs here.
+    pub roles: Roles,
     /// Of every room.
     pub clock: WallClock,
     /// Data directory and miscounting.
@@ -159,14 +165,35 @@ impl Environment {
     }
 
     fn check(&self, kind: EnvironmentKind) -> Result<(), Unavailable> {
-        if kind.tampering().is_some() && !self.aggregates {
-            return Err(Unavailable::RoleAbsent(Role::Aggregation));
+        match kind {
+            EnvironmentKind::Clock => Ok(()),
+            EnvironmentKind::BrokerStall | EnvironmentKind::DropAcks => self.check_broker(),
+            EnvironmentKind::DiskFull | EnvironmentKind::DiskReadonly => self.check_stores(),
+            EnvironmentKind::LoseSale | EnvironmentKind::DoubleSale | EnvironmentKind::MispriceSale => {
+                self.check_role(Role::Aggregation)
+            }
         }
-        let needs_broker = kind != EnvironmentKind::Clock;
-        if needs_broker && self.broker.is_none() {
-            return Err(Unavailable::RoleAbsent(Role::Validation));
+    }
+
+    fn check_broker(&self) -> Result<(), Unavailable> {
+        match (&self.broker, self.backend) {
+            (Some(_), _) => Ok(()),
+            (None, Backend::Solace) if self.roles.use_broker() => Err(Unavailable::BrokerElsewhere),
+            (None, _) => Err(Unavailable::RoleAbsent(Role::Validation)),
         }
-        Ok(())
+    }
+
+    /// With the broker elsewhere only these two keep something under the data directory.
+    fn check_stores(&self) -> Result<(), Unavailable> {
+        if self.broker.is_some() || self.roles.plays(Role::Reporting) {
+            return Ok(());
+        }
+        let keeps_sales = if self.backend == Backend::Embedded { Role::Validation } else { Role::Aggregation };
+        self.check_role(keeps_sales)
+    }
+
+    fn check_role(&self, role: Role) -> Result<(), Unavailable> {
+        if self.roles.plays(role) { Ok(()) } else { Err(Unavailable::RoleAbsent(role)) }
     }
 
     fn apply(&self, fault: &EnvironmentFault) {

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 use tillstream_messages::{HealthBoard, Leg, LegState};
+use tillstream_session::Backend;
 
 use super::Api;
 use crate::roles::{Role, Roles};
@@ -37,30 +38,55 @@ pub struct HealthAnswer {
     checks: BTreeMap<&'static str, String>,
 }
 
-/// The legs that a role stands on.
+/// The legs that a role stands on, whatever the broker is.
 const fn legs_of(role: Role) -> &'static [Leg] {
     match role {
         Role::Validation => &[Leg::Secrets, Leg::Publish, Leg::Clock],
-        Role::Aggregation => &[Leg::Secrets, Leg::Publish, Leg::ConsumeSales, Leg::WindowState],
+        Role::Aggregation => &[Leg::Secrets, Leg::ConsumeSales, Leg::WindowState],
         Role::Reporting => &[Leg::Secrets, Leg::ConsumeReports, Leg::ConsumeLedger, Leg::ReportingState],
         Role::Pos => &[Leg::Secrets],
     }
 }
 
+/// The legs on which a role's messages leave: in this process as everybody's, on Solace in the role's own name.
+const fn ways_out(role: Role, backend: Backend) -> &'static [Leg] {
+    match (role, backend) {
+        (Role::Aggregation, Backend::Embedded) => &[Leg::Publish],
+        (Role::Aggregation, Backend::Solace) => &[Leg::PublishAggregation],
+        (Role::Reporting, Backend::Solace) => &[Leg::PublishReporting],
+        (Role::Validation | Role::Reporting | Role::Pos, _) => &[],
+    }
+}
+
+/// All legs of these roles, each once.
+fn legs_on(roles: &Roles, backend: Backend) -> Vec<Leg> {
+    let of_role = |role| [legs_of(role), ways_out(role, backend)].concat();
+    let mut legs: Vec<_> = roles.iter().flat_map(of_role).collect();
+    if roles.plays(Role::Aggregation) && !roles.plays(Role::Validation) {
+        legs.push(Leg::HandOver);
+    }
+    legs.sort_unstable();
+    legs.dedup();
+    legs
+}
+
 // === impl Health ===
 
 impl Health {
-    /// The health of a process that plays `roles`.
+    /// The health of a process that plays `roles` on the embedded broker.
     pub fn new(
         roles: &Roles,
         board: HealthBoard,
         degraded: impl Fn() -> Option<String> + Send + Sync + 'static,
     ) -> Self {
-        let mut legs: Vec<_> = roles.iter().flat_map(|role| legs_of(role).iter().copied()).collect();
-        legs.sort_unstable();
-        legs.dedup();
+        let legs = legs_on(roles, Backend::Embedded);
         let (degraded, stuck) = (Arc::new(degraded), Arc::new(|| None));
         Self { legs, board, degraded, stuck, draining: Arc::default(), started: Arc::default() }
+    }
+
+    /// The same roles on this broker.
+    pub fn on(self, roles: &Roles, backend: Backend) -> Self {
+        Self { legs: legs_on(roles, backend), ..self }
     }
 
     /// The same, not alive while the watchdog says so.
@@ -215,6 +241,21 @@ mod tests {
         board.set(Leg::Secrets, LegState::Up);
         board.set(Leg::Publish, LegState::Down("gone".to_owned()));
         assert!(health.is_ready());
+    }
+
+    #[test]
+    fn on_solace_health_says_whose_publish_is_down_and_on_the_embedded_broker_there_is_one() {
+        let legs = |roles: &str, backend| legs_on(&roles.parse().unwrap(), backend);
+        let publish = |roles: &str, backend| -> Vec<&str> {
+            let legs = legs(roles, backend);
+            legs.iter().map(|leg| leg.name()).filter(|name| name.starts_with("publish")).collect()
+        };
+        let three = "validation,aggregation,reporting";
+        assert_eq!(publish(three, Backend::Embedded), ["publish"]);
+        assert_eq!(publish(three, Backend::Solace), ["publish", "publish_aggregation", "publish_reporting"]);
+        assert_eq!(publish("reporting", Backend::Solace), ["publish_reporting"]);
+        assert!(!legs("validation,aggregation", Backend::Solace).contains(&Leg::HandOver));
+        assert!(legs("aggregation,reporting", Backend::Solace).contains(&Leg::HandOver));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use tillstream_messages::{
     EnvironmentFaults, HealthBoard, LedgerReport, Leg, LegState, Outcome, PublishError, QueryLedger, QueryTurnover,
     SaleAccepted, SaleRefused, SecretEntry, SecretTree, StoreLedger, ValidateSale, WallClock,
 };
+use tillstream_session::Backend;
 use tillstream_supervision::{AskError, Node, Place, Port, Strategy, Supervisor, SupervisorSpec};
 
 use super::*;
@@ -79,7 +80,8 @@ fn faults_for_test(enabled: bool, health: Health) -> Faults {
     let root = Supervisor::root(SupervisorSpec::new("root", Strategy::OneForOne), &place);
     let environment = Environment {
         broker: None,
-        aggregates: false,
+        backend: Backend::Embedded,
+        roles: "pos".parse().unwrap(),
         clock: WallClock::default(),
         switches: EnvironmentFaults::default(),
         in_force: InForce::default(),

@@ -140,3 +140,38 @@ fn the_base_file_says_what_the_defaults_are() {
         assert_eq!(settings, Settings::default());
     });
 }
+
+#[test]
+fn a_file_may_hold_the_section_of_a_broker_that_this_version_cannot_reach() {
+    in_jail(|jail| {
+        jail.create_file("mine.toml", "[solace]\nhost = \"tcp://broker:55555\"\nhosst = \"x\"").unwrap();
+        let read = read_for_test(Some("mine.toml"), &[]);
+        if !cfg!(feature = "solace") {
+            assert_eq!(read.unwrap(), Settings::default());
+            return;
+        }
+        let error = read.unwrap_err().to_string();
+        assert!(error.contains("unknown key `solace.hosst` in file `mine.toml`"), "{error}");
+    });
+}
+
+#[cfg(feature = "solace")]
+#[test]
+fn a_session_that_could_carry_nothing_is_refused_at_start() {
+    for (key, value) in [("publish_window", "0"), ("max_unacked", "0"), ("backoff_min", "1h")] {
+        in_jail(|jail| {
+            jail.set_env(format!("TILLSTREAM__SOLACE__{}", key.to_uppercase()), value);
+            let refused = read_for_test(None, &[]).unwrap().check().unwrap_err().to_string();
+            assert!(refused.contains(&format!("solace.{key}")), "{refused}");
+        });
+    }
+}
+
+#[test]
+fn a_listener_that_could_deliver_nothing_is_refused_at_start() {
+    in_jail(|jail| {
+        jail.set_env("TILLSTREAM__SMF__MAX_UNACKED", "0");
+        let refused = read_for_test(None, &[]).unwrap().check().unwrap_err().to_string();
+        assert!(refused.contains("smf.max_unacked"), "{refused}");
+    });
+}

@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::roles::{Role, Roles};
 
 /// The announcement, ending in a new line.
-pub fn announcement(address: SocketAddr, roles: &Roles, secrets_file: &Path) -> String {
+pub fn announcement(address: SocketAddr, smf: Option<SocketAddr>, roles: &Roles, secrets_file: &Path) -> String {
     let base = format!("http://{address}");
     let mut text = format!("listening on {base}\n");
     let mut line = |title: &str, value: &str| writeln!(text, "  {title:<13}{value}").expect("a text takes a line");
@@ -20,6 +20,9 @@ pub fn announcement(address: SocketAddr, roles: &Roles, secrets_file: &Path) -> 
     if roles.plays(Role::Reporting) {
         line("turnover", &format!("{base}/api/v1/pos/turnover"));
         line("ledger", &format!("{base}/api/v1/ledger"));
+    }
+    if let Some(smf) = smf {
+        line("smf", &format!("tcp://{smf}"));
     }
     line("actors", &format!("{base}/api/v1/actors"));
     line("health", &format!("{base}/api/v1/health"));
@@ -46,14 +49,19 @@ mod tests {
 
     #[test]
     fn the_first_line_names_the_bound_port() {
-        let text = announcement(([127, 0, 0, 1], 4711).into(), &Roles::all(), Path::new("data/secrets.toml"));
+        let text = announcement(
+            ([127, 0, 0, 1], 4711).into(),
+            Some(([127, 0, 0, 1], 4712).into()),
+            &Roles::all(),
+            Path::new("data/secrets.toml"),
+        );
         assert_eq!(text.lines().next(), Some("listening on http://127.0.0.1:4711"));
-        assert!(text.contains("data/secrets.toml"));
+        assert!(text.contains("data/secrets.toml") && text.contains("tcp://127.0.0.1:4712"));
     }
 
     #[test]
     fn a_process_names_only_what_it_serves() {
-        let text = announcement(([127, 0, 0, 1], 1).into(), &"pos".parse().unwrap(), Path::new("s"));
-        assert!(!text.contains("turnover") && !text.contains("validate_transaction"));
+        let text = announcement(([127, 0, 0, 1], 1).into(), None, &"pos".parse().unwrap(), Path::new("s"));
+        assert!(!text.contains("turnover") && !text.contains("smf") && !text.contains("validate_transaction"));
     }
 }

@@ -11,7 +11,6 @@ use super::Shared;
 use super::rooms::Rooms;
 use crate::faults::{Environment, Faults, InForce};
 use crate::http::{Api, Documents, Doors, Health, InFlight, Users};
-use crate::roles::Role;
 use crate::settings::Settings;
 
 /// What was built so far.
@@ -52,14 +51,16 @@ impl Built<'_> {
 
     fn health(&self) -> Health {
         let (degraded, liveness) = (self.root.clone(), self.watchdog.liveness());
-        let health = Health::new(&self.settings.roles, self.shared.board.clone(), move || degraded.degraded());
+        let (roles, backend) = (&self.settings.roles, self.settings.broker.backend);
+        let health = Health::new(roles, self.shared.board.clone(), move || degraded.degraded()).on(roles, backend);
         health.watched(move || liveness.trouble())
     }
 
     fn faults(&self, doors: &Doors, health: Health) -> Faults {
         let environment = Environment {
             broker: self.broker.cloned(),
-            aggregates: self.settings.roles.plays(Role::Aggregation),
+            backend: self.settings.broker.backend,
+            roles: self.settings.roles.clone(),
             clock: self.shared.clock.clone(),
             switches: self.shared.faults.clone(),
             in_force: InForce::default(),

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use super::Application;
+use super::carrier::Carrier;
 
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// A worker that has given up its place still has to write the answer.
@@ -28,7 +29,7 @@ impl Application {
             stop(supervisor).await;
         }
         stop(&self.root).await;
-        if let Some(broker) = &self.broker {
+        if let Some(broker) = self.carrier.as_ref().and_then(Carrier::embedded) {
             broker.close().await;
         }
         info!(drained_ms = started.elapsed().as_millis(), "drained");

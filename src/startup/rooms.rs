@@ -4,21 +4,22 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use tillstream_broker::Broker;
-use tillstream_domain::{AGGREGATION_QUEUE, LEDGER_QUEUE, REPORTING_QUEUE, Topics};
-use tillstream_messages::{Leg, PublishMessage, SecretsChanged};
+use tillstream_domain::{AGGREGATION_QUEUE, BrokerUser, LEDGER_QUEUE, REPORTING_QUEUE, Topics};
+use tillstream_handover::{Credentials, Handover, HandoverRules, ValidationClient};
+use tillstream_messages::{Leg, PublishAggregate, SecretsChanged};
 use tillstream_reporting::{ConsumerPorts, FlowPorts, ReportingPlan, ReportingPorts, spawn_reporting};
 use tillstream_session::FlowConsumer;
-use tillstream_supervision::{Port, Supervisor};
-use tillstream_validator::{ValidatorPool, ValidatorWiring, spawn_validators};
+use tillstream_supervision::{ActorSpec, Port, Supervisor};
+use tillstream_validator::{ValidatorWiring, spawn_validators};
 use tillstream_window::{
     Aggregation, AggregationPlaces, AggregationPorts, AggregationSettings, Drain, spawn_aggregation,
 };
 use tracing::warn;
 
-use super::Shared;
+use super::carrier::Carrier;
 use super::places::Places;
-use super::session::{FlowEnd, FlowToCome, Session, flow_to_come};
+use super::session::{FlowEnd, FlowPlan, Session, flow_to_come};
+use super::{Shared, Unsupported};
 use crate::http::{Door, Doors};
 use crate::roles::Role;
 use crate::settings::Settings;
@@ -42,9 +43,11 @@ struct Wiring<'a> {
     root: &'a Supervisor,
     places: &'a Places,
     shared: &'a Shared,
-    session: Session,
-    publish: Port<PublishMessage>,
+    session: Box<dyn Session>,
 }
+
+/// Windows that wait for an answer, beyond those that the outbox has under way.
+const HANDOVER_MAILBOX: usize = 1_024;
 
 impl Rooms {
     /// Spawns the rooms of this process's roles; none without a broker.
@@ -53,22 +56,25 @@ impl Rooms {
         root: &Supervisor,
         places: &Places,
         shared: &Shared,
-        broker: Option<&Broker>,
+        carrier: Option<&Carrier>,
     ) -> anyhow::Result<Self> {
-        let Some(broker) = broker else { return Ok(Self::default()) };
+        let Some(carrier) = carrier else { return Ok(Self::default()) };
         let supervisor = root.supervisor(settings.supervision.one_for_one("session"))?;
-        let (place, board) = (places.session.clone(), shared.board.clone());
-        let session = Session::new(supervisor, place, broker.clone(), settings.broker.clone(), board);
-        let publish = session.publisher()?;
-        let wiring = Wiring { settings, root, places, shared, session, publish };
+        let session = carrier.session(settings, shared, supervisor, places.session.clone())?;
+        let mut wiring = Wiring { settings, root, places, shared, session };
         let mut rooms = Self::default();
-        let validators = wiring.spawn_validation(&mut rooms)?;
+        let mut aggregates = None;
+        if settings.roles.plays(Role::Validation) {
+            aggregates = Some(wiring.spawn_validation(&mut rooms)?);
+        }
         if settings.roles.plays(Role::Aggregation) {
-            wiring.spawn_pipeline(&validators, &mut rooms)?;
+            let aggregates = aggregates.map_or_else(|| wiring.spawn_handover(&mut rooms), Ok)?;
+            wiring.spawn_pipeline(aggregates, &mut rooms)?;
         }
         if settings.roles.plays(Role::Reporting) {
             wiring.spawn_reporting(&mut rooms)?;
         }
+        rooms.secrets_listeners.extend(wiring.session.secrets_listeners());
         rooms.in_order_of_data.push(wiring.session.supervisor().clone());
         Ok(rooms)
     }
@@ -93,33 +99,44 @@ impl Rooms {
 }
 
 impl Wiring<'_> {
-    /// Validators serve HTTP where the role runs, and the outbox in any case.
-    fn spawn_validation(&self, rooms: &mut Rooms) -> anyhow::Result<ValidatorPool> {
+    /// Validators serve HTTP, and the outbox where aggregation runs too.
+    fn spawn_validation(&mut self, rooms: &mut Rooms) -> anyhow::Result<Port<PublishAggregate>> {
         let supervisor = self.root.supervisor(self.settings.supervision.one_for_one("validation"))?;
         let wiring = ValidatorWiring {
-            publisher: self.publish.clone(),
+            publisher: self.session.publisher(BrokerUser::Validation)?,
             prefix: self.shared.prefix.clone(),
             clock: self.shared.clock.clone(),
             health: self.shared.board.clone(),
         };
         let pool = spawn_validators(&supervisor, &self.places.validation, &self.settings.validator(), &wiring)?;
-        if self.settings.roles.plays(Role::Validation) {
-            let asked = pool.clone();
-            rooms.doors.validate = Some(Door::new(move |sale, within| {
-                let asked = asked.clone();
-                Box::pin(async move { asked.ask(sale, within).await })
-            }));
-            rooms.doors.aggregate = Some(pool.aggregates().into());
-        }
+        let asked = pool.clone();
+        rooms.doors.validate = Some(Door::new(move |sale, within| {
+            let asked = asked.clone();
+            Box::pin(async move { asked.ask(sale, within).await })
+        }));
+        rooms.doors.aggregate = Some(pool.aggregates().into());
         rooms.secrets_listeners.push(pool.secrets());
         rooms.in_order_of_data.push(supervisor);
-        Ok(pool)
+        Ok(pool.aggregates())
+    }
+
+    /// Where validation runs in another process, something here answers in its place.
+    fn spawn_handover(&self, rooms: &mut Rooms) -> anyhow::Result<Port<PublishAggregate>> {
+        let url = self.settings.window.validation_url.as_deref().ok_or(Unsupported::WindowsWithoutValidation)?;
+        let credentials = Credentials::of(&self.shared.tree).context("find the user that hands windows over")?;
+        let client = ValidationClient::new(url, &credentials, HandoverRules::default())?;
+        let board = self.shared.board.clone();
+        let spec = ActorSpec::new("handover", "handover").mailbox(HANDOVER_MAILBOX);
+        let handover =
+            self.root.spawn(spec, &self.places.outbox, move || Handover::new(client.clone(), board.clone()))?;
+        rooms.secrets_listeners.push(handover.port());
+        Ok(handover.port())
     }
 
     /// Aggregation hands its windows to a validator, like anybody else who wants something published.
-    fn spawn_pipeline(&self, validators: &ValidatorPool, rooms: &mut Rooms) -> anyhow::Result<()> {
+    fn spawn_pipeline(&mut self, aggregates: Port<PublishAggregate>, rooms: &mut Rooms) -> anyhow::Result<()> {
         let supervisor = self.root.supervisor(self.settings.supervision.one_for_one("pipeline"))?;
-        let (end, flow) = flow_to_come();
+        let (end, to_come) = flow_to_come();
         let settings = AggregationSettings {
             window: self.settings.window.clone(),
             dedup: self.settings.dedup.clone(),
@@ -128,8 +145,8 @@ impl Wiring<'_> {
             windows: self.settings.supervision.one_for_one("windows"),
         };
         let ports = AggregationPorts {
-            aggregates: validators.aggregates(),
-            messages: self.publish.clone(),
+            aggregates,
+            messages: self.session.publisher(BrokerUser::Aggregation)?,
             acknowledge: end.acknowledge,
             rebind: end.rebind,
             health: self.shared.board.clone(),
@@ -138,14 +155,20 @@ impl Wiring<'_> {
         let places = AggregationPlaces { windows: self.places.aggregation.clone(), outbox: self.places.outbox.clone() };
         let aggregation = spawn_aggregation(&supervisor, &places, settings, ports).context("spawn aggregation")?;
         let Aggregation { flow_bound: bound, flow_lost: lost, messages: delivered, drain } = aggregation;
-        let consumer = FlowConsumer { bound, lost, delivered };
-        self.session.flow("aggregation", AGGREGATION_QUEUE, Leg::ConsumeSales, consumer, flow)?;
+        self.session.flow(FlowPlan {
+            user: BrokerUser::Aggregation,
+            name: "aggregation",
+            queue: AGGREGATION_QUEUE,
+            leg: Leg::ConsumeSales,
+            consumer: FlowConsumer { bound, lost, delivered },
+            to_come,
+        })?;
         rooms.outbox = Some(drain);
         rooms.in_order_of_data.insert(0, supervisor);
         Ok(())
     }
 
-    fn spawn_reporting(&self, rooms: &mut Rooms) -> anyhow::Result<()> {
+    fn spawn_reporting(&mut self, rooms: &mut Rooms) -> anyhow::Result<()> {
         let settings = self.settings;
         let supervisor = self.root.supervisor(settings.supervision.one_for_one("reporting"))?;
         let plan = ReportingPlan {
@@ -162,30 +185,31 @@ impl Wiring<'_> {
         let ports = ReportingPorts {
             turnover_flow: flow_ports(turnover_end),
             ledger_flow: flow_ports(ledger_end),
-            publish: self.publish.clone(),
+            publish: self.session.publisher(BrokerUser::Reporting)?,
         };
         let board = self.shared.board.clone();
         let place = &self.places.reporting;
         let reporting =
             spawn_reporting(&supervisor, place, &settings.reporting, plan, ports, board).context("spawn reporting")?;
-        self.open_flow("reporting", REPORTING_QUEUE, Leg::ConsumeReports, reporting.turnover_consumer, turnover_flow)?;
-        self.open_flow("ledger", LEDGER_QUEUE, Leg::ConsumeLedger, reporting.ledger_consumer, ledger_flow)?;
+        self.session.flow(FlowPlan {
+            user: BrokerUser::Reporting,
+            name: "reporting",
+            queue: REPORTING_QUEUE,
+            leg: Leg::ConsumeReports,
+            consumer: flow_consumer(reporting.turnover_consumer),
+            to_come: turnover_flow,
+        })?;
+        self.session.flow(FlowPlan {
+            user: BrokerUser::Reporting,
+            name: "ledger",
+            queue: LEDGER_QUEUE,
+            leg: Leg::ConsumeLedger,
+            consumer: flow_consumer(reporting.ledger_consumer),
+            to_come: ledger_flow,
+        })?;
         rooms.doors.turnover = Some(reporting.turnover.into());
         rooms.doors.ledger = Some(reporting.ledger.into());
         rooms.in_order_of_data.push(supervisor);
-        Ok(())
-    }
-
-    fn open_flow(
-        &self,
-        name: &str,
-        queue: &str,
-        leg: Leg,
-        consumer: ConsumerPorts,
-        to_come: FlowToCome,
-    ) -> anyhow::Result<()> {
-        let ConsumerPorts { bound, lost, delivered } = consumer;
-        self.session.flow(name, queue, leg, FlowConsumer { bound, lost, delivered }, to_come)?;
         Ok(())
     }
 
@@ -196,4 +220,9 @@ impl Wiring<'_> {
 
 fn flow_ports(end: FlowEnd) -> FlowPorts {
     FlowPorts { acknowledge: end.acknowledge, rebind: end.rebind }
+}
+
+fn flow_consumer(ports: ConsumerPorts) -> FlowConsumer {
+    let ConsumerPorts { bound, lost, delivered } = ports;
+    FlowConsumer { bound, lost, delivered }
 }

@@ -11,7 +11,6 @@ use tillstream_secrets::{LastGood, LocalSecrets, SecretsSettings, load_or_create
 use tillstream_supervision::{ActorSpec, Place, Port, SpawnError, Supervisor};
 
 use super::Shared;
-use crate::http::{UserBook, Users};
 use crate::settings::Settings;
 
 /// The secrets as they were read at the start.
@@ -60,11 +59,8 @@ impl Secrets {
         self,
         root: &Supervisor,
         place: &Place,
-        users: Users,
-        mut listeners: Vec<Port<SecretsChanged>>,
+        listeners: Vec<Port<SecretsChanged>>,
     ) -> Result<(), SpawnError> {
-        let book = root.spawn(ActorSpec::new("users", "users"), place, move || UserBook::new(users.clone()))?;
-        listeners.push(book.port());
         let (settings, file, last_good) = (self.settings, self.file, self.last_good);
         let board = self.shared.board;
         root.spawn(ActorSpec::new("secrets", "secrets"), place, move || {

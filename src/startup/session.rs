@@ -1,24 +1,57 @@
-//! The session on the broker: one publisher, and one flow per queue that this process consumes.
+//! The session on the broker: who publishes as whom, and one flow per queue that this process consumes.
 //! Does not know what consumers do; it gets their ports and gives them the flow's.
 
-use std::sync::Arc;
-
-use tillstream_broker::{Broker, FlowOwner};
-use tillstream_embedded::{EmbeddedBrokerSettings, EmbeddedFlow, EmbeddedPublisher, FlowWiring};
-use tillstream_messages::{AcknowledgeDeliveries, HealthBoard, Leg, PublishMessage, RebindFlow};
+use tillstream_domain::BrokerUser;
+use tillstream_messages::{AcknowledgeDeliveries, Leg, PublishMessage, RebindFlow, SecretsChanged};
 use tillstream_session::FlowConsumer;
-use tillstream_supervision::{ActorSpec, Place, Port, Slot, SpawnError, Supervisor};
+use tillstream_supervision::{Port, Slot, Supervisor};
+
+mod embedded;
+#[cfg(feature = "solace")]
+mod solace;
+
+pub use embedded::EmbeddedSession;
+#[cfg(feature = "solace")]
+pub use solace::SolaceSession;
 
 /// Room for the requests that HTTP lets in and for what other rooms publish.
 const PUBLISHER_MAILBOX: usize = 16_384;
 
-/// Spawns the session's actors.
-pub struct Session {
-    supervisor: Supervisor,
-    place: Place,
-    broker: Broker,
-    settings: EmbeddedBrokerSettings,
-    health: HealthBoard,
+/// Spawns the actors of a session, the same ones for the rooms whatever the broker is.
+pub trait Session {
+    /// The supervisor of the session's actors.
+    fn supervisor(&self) -> &Supervisor;
+
+    /// Who publishes in this user's name; spawned when it is first asked for.
+    ///
+    /// # Errors
+    /// Says what is missing.
+    fn publisher(&mut self, user: BrokerUser) -> anyhow::Result<Port<PublishMessage>>;
+
+    /// Opens a flow for its consumer.
+    ///
+    /// # Errors
+    /// Says what is missing.
+    fn flow(&mut self, plan: FlowPlan) -> anyhow::Result<()>;
+
+    /// Who hears of changed secrets.
+    fn secrets_listeners(&self) -> Vec<Port<SecretsChanged>>;
+}
+
+/// What a flow is opened with.
+pub struct FlowPlan {
+    /// As whom.
+    pub user: BrokerUser,
+    /// Its name in the tree, behind `flow-`.
+    pub name: &'static str,
+    /// The queue.
+    pub queue: &'static str,
+    /// The leg that it is.
+    pub leg: Leg,
+    /// Who gets the messages.
+    pub consumer: FlowConsumer,
+    /// What the consumer holds already.
+    pub to_come: FlowToCome,
 }
 
 /// A flow that is not there yet: its consumer is built first, because data flows from it.
@@ -43,58 +76,10 @@ pub fn flow_to_come() -> (FlowEnd, FlowToCome) {
     (FlowEnd { acknowledge, rebind }, FlowToCome { acknowledge: acknowledge_slot, rebind: rebind_slot })
 }
 
-// === impl Session ===
-
-impl Session {
-    /// A session whose actors this supervisor gets.
-    pub const fn new(
-        supervisor: Supervisor,
-        place: Place,
-        broker: Broker,
-        settings: EmbeddedBrokerSettings,
-        health: HealthBoard,
-    ) -> Self {
-        Self { supervisor, place, broker, settings, health }
-    }
-
-    /// The supervisor of the session's actors.
-    pub const fn supervisor(&self) -> &Supervisor {
-        &self.supervisor
-    }
-
-    /// Spawns the publisher.
-    pub fn publisher(&self) -> Result<Port<PublishMessage>, SpawnError> {
-        let spec = ActorSpec::new("publisher", "publisher").mailbox(PUBLISHER_MAILBOX);
-        let (broker, window, health) = (self.broker.clone(), self.settings.publish_window, self.health.clone());
-        let publisher = self
-            .supervisor
-            .spawn(spec, &self.place, move || EmbeddedPublisher::new(broker.clone(), window, health.clone()))?;
-        Ok(publisher.port())
-    }
-
-    /// Opens a flow for its consumer.
-    pub fn flow(
-        &self,
-        name: &str,
-        queue: &str,
-        leg: Leg,
-        consumer: FlowConsumer,
-        to_come: FlowToCome,
-    ) -> Result<(), SpawnError> {
-        let wiring = FlowWiring {
-            broker: self.broker.clone(),
-            queue: queue.to_owned(),
-            window: self.settings.max_unacked,
-            consumer,
-            leg,
-            health: self.health.clone(),
-            epochs: Arc::default(),
-            owner: FlowOwner::new(),
-        };
-        let spec = ActorSpec::new(format!("flow-{name}"), "flow");
-        let flow = self.supervisor.spawn(spec, &self.place, move || EmbeddedFlow::new(wiring.clone()))?;
-        to_come.acknowledge.bind(flow.port());
-        to_come.rebind.bind(flow.port());
-        Ok(())
+impl FlowToCome {
+    /// Connects what the consumer holds with the flow.
+    fn bind(self, acknowledge: Port<AcknowledgeDeliveries>, rebind: Port<RebindFlow>) {
+        self.acknowledge.bind(acknowledge);
+        self.rebind.bind(rebind);
     }
 }

@@ -4,15 +4,29 @@
 use tillstream_secrets::Source;
 use tillstream_session::Backend;
 
-use crate::roles::InvalidRoles;
+use crate::roles::{InvalidRoles, Role};
 use crate::settings::Settings;
 
 /// A setting that this build cannot follow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unsupported {
-    /// Only the embedded broker is built in.
-    #[error("`--broker solace` is not built into this version: run with `--broker embedded`")]
-    SolaceBroker,
+    /// Built without the vendor's library.
+    #[error(
+        "`--broker solace` is not built in: fetch the client library with `make solclient`, build with `--features \
+         solace`, or run with `--broker embedded`"
+    )]
+    SolaceNotBuiltIn,
+    /// The listener serves the broker of this process, and there is none.
+    #[error(
+        "`smf.listen` serves the embedded broker, which does not run here: remove it, or run with `--broker embedded`"
+    )]
+    SmfWithoutBroker,
+    /// Windows that nobody would publish.
+    #[error(
+        "role `aggregation` without role `validation` needs to know who publishes its windows: set \
+         `window.validation_url`, such as http://validation:8080"
+    )]
+    WindowsWithoutValidation,
     /// Only local secrets are built in.
     #[error("`--secrets vault` is not built into this version: run with `--secrets local`")]
     VaultSecrets,
@@ -24,19 +38,37 @@ pub enum Unsupported {
     PosWithoutUrl,
 }
 
+impl Unsupported {
+    /// Refuses secrets from where they cannot be read.
+    ///
+    /// # Errors
+    /// Says what to set instead.
+    pub fn check_secrets(settings: &Settings) -> Result<(), Self> {
+        if settings.secrets.source == Source::Vault { Err(Self::VaultSecrets) } else { Ok(()) }
+    }
+}
+
 /// Refuses what cannot be done.
 ///
 /// # Errors
 /// Says what to set instead.
 pub fn check(settings: &Settings) -> Result<(), Unsupported> {
-    if settings.broker.backend == Backend::Solace {
-        return Err(Unsupported::SolaceBroker);
+    let (roles, is_solace) = (&settings.roles, settings.broker.backend == Backend::Solace);
+    if is_solace && !cfg!(feature = "solace") {
+        return Err(Unsupported::SolaceNotBuiltIn);
     }
-    if settings.secrets.source == Source::Vault {
-        return Err(Unsupported::VaultSecrets);
+    Unsupported::check_secrets(settings)?;
+    if settings.smf.listen.is_some() && (is_solace || !roles.use_broker()) {
+        return Err(Unsupported::SmfWithoutBroker);
     }
-    settings.roles.check_for_embedded_broker()?;
-    if !settings.roles.use_broker() && settings.pos.url.is_none() {
+    if !is_solace {
+        roles.check_for_embedded_broker()?;
+    }
+    let hands_over = roles.plays(Role::Aggregation) && !roles.plays(Role::Validation);
+    if hands_over && settings.window.validation_url.is_none() {
+        return Err(Unsupported::WindowsWithoutValidation);
+    }
+    if !roles.use_broker() && settings.pos.url.is_none() {
         return Err(Unsupported::PosWithoutUrl);
     }
     Ok(())
@@ -55,7 +87,8 @@ mod tests {
     #[test]
     fn what_is_not_built_in_is_refused_and_not_replaced() {
         assert_eq!(check_for_test(|_| {}), Ok(()));
-        assert_eq!(check_for_test(|s| s.broker.backend = Backend::Solace), Err(Unsupported::SolaceBroker));
+        let solace = check_for_test(|s| s.broker.backend = Backend::Solace);
+        assert_eq!(solace.is_ok(), cfg!(feature = "solace"), "{solace:?}");
         assert_eq!(check_for_test(|s| s.secrets.source = Source::Vault), Err(Unsupported::VaultSecrets));
     }
 
@@ -63,6 +96,37 @@ mod tests {
     fn a_split_of_the_embedded_broker_is_refused_with_advice() {
         let error = check_for_test(|s| s.roles = "validation,reporting".parse().unwrap()).unwrap_err();
         assert!(error.to_string().contains("--roles validation,aggregation,reporting"));
+    }
+
+    #[test]
+    fn a_listener_without_a_broker_behind_it_is_refused() {
+        let with = |roles: &str| {
+            check_for_test(|settings| {
+                settings.smf.listen = Some(([127, 0, 0, 1], 55555).into());
+                settings.roles = roles.parse().unwrap();
+            })
+        };
+        assert_eq!(with("validation,aggregation,reporting"), Ok(()));
+        assert_eq!(with("pos"), Err(Unsupported::SmfWithoutBroker));
+    }
+
+    #[cfg(feature = "solace")]
+    #[test]
+    fn roles_can_be_split_on_solace_if_windows_know_who_publishes_them() {
+        let split = |roles: &str, url: Option<&str>| {
+            check_for_test(|settings| {
+                settings.broker.backend = Backend::Solace;
+                settings.roles = roles.parse().unwrap();
+                settings.window.validation_url = url.map(str::to_owned);
+            })
+        };
+        for roles in ["validation", "reporting", "validation,aggregation", "validation,reporting"] {
+            assert_eq!(split(roles, None), Ok(()), "{roles}");
+        }
+        for roles in ["aggregation", "aggregation,reporting"] {
+            assert_eq!(split(roles, None), Err(Unsupported::WindowsWithoutValidation), "{roles}");
+            assert_eq!(split(roles, Some("http://validation:8080")), Ok(()), "{roles}");
+        }
     }
 
     #[test]

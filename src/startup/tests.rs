@@ -33,9 +33,9 @@ impl RoomsForTest {
         let shared = Shared { board, clock, faults: EnvironmentFaults::default(), tree, prefix };
         let places = Places::start(1);
         let root = Supervisor::root(settings.supervision.one_for_one("root"), &places.control);
-        let broker = open_broker(&settings, &shared).unwrap();
+        let broker = carrier::open_broker(&settings, &shared).unwrap();
         let seen = before(&broker);
-        let rooms = Rooms::spawn(&settings, &root, &places, &shared, Some(&broker)).unwrap();
+        let rooms = Rooms::spawn(&settings, &root, &places, &shared, Some(&Carrier::Embedded(broker.clone()))).unwrap();
         (Self { root, rooms, broker, _dir: dir }, seen)
     }
 

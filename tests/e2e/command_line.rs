@@ -12,7 +12,8 @@ use crate::support::{Sale, Setup, TestApp};
 /// A command that should end on its own and takes longer is stuck.
 const ENDS_WITHIN: Duration = Duration::from_secs(120);
 
-async fn run(setup: &Setup, arguments: &[&str]) -> (i32, String) {
+/// Exit code and all that it printed.
+pub async fn run(setup: &Setup, arguments: &[&str]) -> (i32, String) {
     let child = setup.command(arguments).spawn().unwrap();
     let pid = Pid::from_child(&child);
     let ended = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap());
@@ -76,7 +77,7 @@ async fn a_file_of_settings_holds_unless_the_environment_says_otherwise() {
 
 #[tokio::test]
 async fn a_run_of_given_length_under_the_simulators_load_ends_with_balanced_books() {
-    let setup = Setup::new();
+    let (setup, _broker) = Setup::new().with_its_broker().await;
     let data = setup.data_dir().to_str().unwrap().to_owned();
 
     let (code, text) = run(&setup, &["run", "--listen", "127.0.0.1:0", "--data-dir", &data, "--duration", "12s"]).await;
@@ -114,7 +115,14 @@ async fn help_is_there_for_every_command_and_a_wrong_one_is_refused() {
     }
     assert_ne!(run(&setup, &["dance"]).await.0, 0);
     assert_ne!(run(&setup, &["run", "--roles", "dancing"]).await.0, 0);
-    assert_ne!(run(&setup, &["run", "--broker", "solace"]).await.0, 0, "not there yet, and it says so");
+}
+
+#[cfg(not(feature = "solace"))]
+#[tokio::test]
+async fn a_binary_without_the_solace_library_says_how_to_build_one_with_it() {
+    let (code, text) = run(&Setup::new(), &["run", "--broker", "solace"]).await;
+
+    assert!(code != 0 && text.contains("--features solace"), "{text}");
 }
 
 #[tokio::test]

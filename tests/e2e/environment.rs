@@ -110,9 +110,10 @@ async fn a_clock_that_lags_refuses_sales_of_its_future_until_it_is_right_again()
 async fn one_condition_of_a_kind_at_a_time_and_bad_orders_are_refused() {
     let app = TestApp::start().await;
     let send = |order: Value| app.send(app.request("POST", "/api/v1/faults/environment", "admin").json(&order));
-    let id = app.break_environment(&json!({"kind": "drop_acks", "seconds": 2})).await;
+    let clock = json!({"kind": "clock", "seconds": 1, "hold_seconds": 2});
+    let id = app.break_environment(&clock).await;
 
-    let second = send(json!({"kind": "drop_acks"})).await;
+    let second = send(clock).await;
 
     assert_eq!(second.status, 409);
     assert!(second.text.contains("wait until it is over"), "{}", second.text);

@@ -15,9 +15,18 @@ mod faults;
 mod http_answers;
 mod http_bodies;
 mod http_queries;
+mod network;
+#[cfg(feature = "solace")]
+mod old_broker_defects;
 mod old_defects;
+#[cfg(feature = "solace")]
+mod outages;
+#[cfg(feature = "solace")]
+mod refusals;
 mod replay;
 mod shutdown;
+#[cfg(feature = "solace")]
+mod solace_check;
 mod storms;
 mod support;
 mod sync_proof;

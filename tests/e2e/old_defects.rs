@@ -1,12 +1,13 @@
 //! What users of the replaced system suffered, one test per defect; the number is the defect's in the survey of that system.
-//! Defects that need a kill are in `crash`, those at the end of the process in `shutdown`.
+//! Defects that need a kill are in `crash`, those at the end of the process in `shutdown`, those of a broker that is
+//! another process in `old_broker_defects`.
 
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use serde_json::json;
 
-use crate::support::{Sale, Setup, TestApp, eventually, pause, sum_of};
+use crate::support::{Backend, Holder, Sale, Setup, TestApp, eventually, pause, sum_of};
 
 #[tokio::test]
 async fn d1_one_tills_nonsense_timestamp_does_not_end_counting_for_all() {
@@ -210,7 +211,15 @@ async fn d30_the_same_id_with_another_amount_is_set_aside_and_counting_goes_on()
 
     assert_eq!(sum_of(&app.windows().await), (150, 2));
     app.ledger_balances().await;
-    eventually("aggregation and the ledger to set it aside, each once", Duration::from_secs(30), async || {
+    aggregation_and_the_ledger_have_set_aside_one_each(&app).await;
+}
+
+async fn aggregation_and_the_ledger_have_set_aside_one_each(app: &TestApp) {
+    if Backend::of_this_run() == Backend::Solace {
+        let operator = "message-broker/creds/login";
+        return Holder::of("sale_pos_transaction_rejected.q", operator, app.setup()).await.has(2).await;
+    }
+    eventually("two messages in the rejected queue", Duration::from_secs(30), async || {
         let rejected = app.metric("broker_queue_depth", "rejected").await;
         if rejected == 2.0 { Ok(()) } else { Err(format!("{rejected} in the rejected queue")) }
     })

@@ -1,13 +1,17 @@
-//! The workspace's chores as commands: `cargo xtask fences|style|test|soak|bench|set-up`.
+//! The workspace's chores as commands: `cargo xtask fences|style|test|soak|bench|solclient|set-up`.
 //! Knows nothing of sales; it reads manifests and sources, runs cargo and sums up what happened.
 #![expect(clippy::print_stdout, reason = "a command line tool talks on stdout")]
 
+mod clients;
+mod end_to_end;
 mod fences;
 mod masking;
 mod plan;
 mod rules;
+mod running;
 mod schemathesis;
 mod set_up;
+mod solclient;
 mod sources;
 mod stages;
 mod style;
@@ -24,6 +28,8 @@ const USAGE: &str = "usage: cargo xtask <command>
   test           all checks and all tests, with the time of each stage
   soak           the long runs: more sales, more faults, libFuzzer
   bench          the figures of docs/PERFORMANCE.md, as markdown
+  solclient      fetch the official Solace client library into target/solclient
+  clients        drive the built broker with Solace's own Python and JavaScript clients
   schemathesis   drive the built service with schemathesis
   set-up [test|bench|soak]   install what these commands need beyond a Rust toolchain";
 
@@ -45,7 +51,9 @@ fn run(arguments: &[String]) -> Result<()> {
         ["test"] => plan::test(),
         ["soak"] => plan::soak(),
         ["bench", rest @ ..] => plan::bench(rest),
+        ["clients"] => clients::run().map(drop),
         ["schemathesis"] => schemathesis::run(),
+        ["solclient"] => solclient::run(),
         ["set-up", kind @ ("test" | "bench" | "soak")] => set_up::run(kind),
         ["set-up"] => set_up::run("test"),
         _ => bail!("{USAGE}"),

@@ -7,13 +7,16 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::stages::{Stages, Tests, cargo, counted, plain};
-use crate::{fences, schemathesis, set_up, style, workspace};
+use crate::{clients, end_to_end, fences, schemathesis, set_up, style, workspace};
 
 /// How long each libFuzzer target runs in a soak.
 const FUZZ_SECONDS: u32 = 600;
 
 /// libFuzzer's targets under fuzz/.
-const FUZZ_TARGETS: [&str; 3] = ["transaction_body", "window_input", "smf_frame"];
+const FUZZ_TARGETS: [&str; 4] = ["transaction_body", "window_input", "smf_frame", "smf_listener"];
+
+/// Every stage builds these features: one set, so that nothing is built twice.
+pub const FEATURES: &str = "--features=tillstream/solace";
 
 /// Everything that must hold before a commit.
 pub fn test() -> Result<()> {
@@ -24,13 +27,16 @@ pub fn test() -> Result<()> {
     }
     stages.run("format", || cargo(&["fmt", "--all", "--check"], &[]));
     stages.run("fences and style", || plain(fences::check().and(style::check())));
-    let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    let clippy = ["clippy", "--workspace", "--all-targets", FEATURES, "--", "-D", "warnings"];
     stages.run("clippy", || cargo(&clippy, &[]));
-    let docs = ["doc", "--no-deps", "--workspace"];
+    let without_solace = ["check", "--package", "tillstream"];
+    stages.run("build without features", || cargo(&without_solace, &[]));
+    let docs = ["doc", "--no-deps", "--workspace", FEATURES];
     stages.run("documentation", || cargo(&docs, &[("RUSTDOCFLAGS", "-D warnings")]));
     stages.run("unit and property tests", unit_tests);
-    let end_to_end = ["test", "--workspace", "--no-fail-fast", "--test", workspace::END_TO_END];
-    stages.run("end-to-end tests", || cargo(&end_to_end, &[]));
+    stages.run("end-to-end on embedded", end_to_end::on_embedded);
+    stages.run("end-to-end on solace", || end_to_end::on_solace(&[]));
+    stages.run("official clients", clients::run);
     stages.run("schemathesis", || plain(schemathesis::run()));
     stages.finish()
 }
@@ -47,8 +53,11 @@ pub fn soak() -> Result<()> {
         ("TILLSTREAM_TEST_DRILL_FAULTS", "5000"),
         ("TILLSTREAM_TEST_DRILL_KILLS", "20"),
         ("TILLSTREAM_TEST_DRILL_FULL_DISKS", "3"),
+        ("TILLSTREAM_TEST_OUTAGE_SECONDS", "60"),
+        ("TILLSTREAM_TEST_CUTS", "1000"),
     ];
-    stages.run("all tests, longer", || cargo(&["test", "--workspace", "--no-fail-fast"], &more));
+    stages.run("all tests, longer", || cargo(&["test", "--workspace", FEATURES, "--no-fail-fast"], &more));
+    stages.run("end-to-end on solace, longer", || end_to_end::on_solace(&more));
     for target in FUZZ_TARGETS {
         stages.run(&format!("libFuzzer {target}"), || fuzz(target));
     }
@@ -58,7 +67,7 @@ pub fn soak() -> Result<()> {
 /// Builds service and harness optimised and prints the figures.
 pub fn bench(rest: &[&str]) -> Result<()> {
     set_up::run("bench")?;
-    let build = ["build", "--release", "-p", "tillstream", "-p", "tillstream-bench", "--bins"];
+    let build = ["build", "--release", "-p", "tillstream", "-p", "tillstream-bench", "--bins", FEATURES];
     cargo(&build, &[])?;
     let examples = [
         ("tillstream-window", "aggregate_bench"),
@@ -80,12 +89,12 @@ pub fn bench(rest: &[&str]) -> Result<()> {
 /// Always the whole workspace: a selection would unify features differently and build the libraries twice.
 fn unit_tests() -> Result<Tests> {
     let names = workspace::integration_tests(&workspace::metadata()?);
-    let mut arguments = vec!["test", "--workspace", "--no-fail-fast", "--lib", "--bins"];
+    let mut arguments = vec!["test", "--workspace", FEATURES, "--no-fail-fast", "--lib", "--bins"];
     for name in &names {
         arguments.extend(["--test", name]);
     }
     let tests = cargo(&arguments, &[])?;
-    Ok(tests + cargo(&["test", "--workspace", "--no-fail-fast", "--doc"], &[])?)
+    Ok(tests + cargo(&["test", "--workspace", FEATURES, "--no-fail-fast", "--doc"], &[])?)
 }
 
 fn fuzz(target: &str) -> Result<Tests> {

@@ -6,24 +6,34 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::workspace;
+use crate::{solclient, workspace};
 
-/// Ensures everything that `kind` (test, bench or soak) needs.
+/// Ensures everything that `kind` (test, clients, bench or soak) needs.
 pub fn run(kind: &str) -> Result<()> {
     match kind {
         "bench" => {
             packages(&[("wrk", "wrk", &["--version"]), PYTHON])?;
-            environment(kind)
+            environment(kind)?;
+            solclient::ensure()
         }
         "soak" => {
             packages(&[STRACE, PYTHON])?;
             environment("test")?;
+            solclient::ensure()?;
             cargo_fuzz()
+        }
+        "clients" => {
+            packages(&[PYTHON, NODE, NPM])?;
+            environment("solclient")?;
+            node_environment()
         }
         _ => {
             components()?;
-            packages(&[STRACE, PYTHON])?;
-            environment("test")
+            packages(&[STRACE, PYTHON, NODE, NPM])?;
+            environment("test")?;
+            environment("solclient")?;
+            node_environment()?;
+            solclient::ensure()
         }
     }
 }
@@ -33,11 +43,23 @@ pub fn python_bin(kind: &str, program: &str) -> Result<PathBuf> {
     Ok(workspace::target_dir()?.join(format!("venv-{kind}/bin/{program}")))
 }
 
+/// Where Node finds the packages of tests/node.
+pub fn node_modules() -> Result<PathBuf> {
+    Ok(workspace::target_dir()?.join("node/node_modules"))
+}
+
+/// Ensures a Python that can make virtual environments.
+pub fn python() -> Result<()> {
+    packages(&[PYTHON])
+}
+
 /// Debian package, program, and arguments with which the program proves that it works.
 type Package = (&'static str, &'static str, &'static [&'static str]);
 
 const STRACE: Package = ("strace", "strace", &["-V"]);
 const PYTHON: Package = ("python3-venv", "python3", &["-c", "import venv, ensurepip"]);
+const NODE: Package = ("nodejs", "node", &["--version"]);
+const NPM: Package = ("npm", "npm", &["--version"]);
 
 fn packages(wanted: &[Package]) -> Result<()> {
     let missing: Vec<&str> =
@@ -88,6 +110,27 @@ fn environment(kind: &str) -> Result<()> {
     std::fs::write(&stamp, wanted).with_context(|| format!("write {}", stamp.display()))
 }
 
+/// Installs what tests/node pins, outside the sources; the stamp holds the pins that it was made from.
+fn node_environment() -> Result<()> {
+    let pins = workspace::root()?.join("tests/node");
+    let folder = workspace::target_dir()?.join("node");
+    let wanted =
+        std::fs::read_to_string(pins.join("package-lock.json")).context("read tests/node/package-lock.json")?;
+    let stamp = folder.join("pins");
+    if std::fs::read_to_string(&stamp).is_ok_and(|made_from| made_from == wanted) {
+        println!("set-up: packages for Node are there");
+        return Ok(());
+    }
+    println!("set-up: installing packages for Node");
+    std::fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
+    for file in ["package.json", "package-lock.json"] {
+        std::fs::copy(pins.join(file), folder.join(file)).with_context(|| format!("copy tests/node/{file}"))?;
+    }
+    let arguments = ["ci", "--no-audit", "--no-fund", "--loglevel=error", "--ignore-scripts"];
+    succeed(Command::new("npm").args(arguments).current_dir(&folder))?;
+    std::fs::write(&stamp, wanted).with_context(|| format!("write {}", stamp.display()))
+}
+
 /// A minimal toolchain lacks these two.
 fn components() -> Result<()> {
     for component in ["fmt", "clippy"] {
@@ -107,7 +150,8 @@ fn cargo_fuzz() -> Result<()> {
     succeed(Command::new("cargo").args(["install", "--locked", "cargo-fuzz"]))
 }
 
-fn succeed(command: &mut Command) -> Result<()> {
+/// Runs a command; its failure is ours.
+pub fn succeed(command: &mut Command) -> Result<()> {
     let name = Path::new(command.get_program()).display().to_string();
     let status = command.status().with_context(|| format!("start `{name}`"))?;
     if !status.success() {

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::solclient;
+
 /// Stages that have run.
 #[derive(Debug, Default)]
 pub struct Stages {
@@ -86,11 +88,12 @@ pub fn plain(check: Result<()>) -> Result<Tests> {
 }
 
 /// Runs cargo with these arguments, lets its output through and counts the tests that it reports.
+/// Cargo is always told where the Solace library is: with another variable in its environment it would build again.
 pub fn cargo(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Tests> {
     println!("$ cargo {}", arguments.join(" "));
     let program = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let mut command = Command::new(program);
-    command.args(arguments).envs(environment.iter().copied());
+    command.args(arguments).env(solclient::VARIABLE, solclient::folder()?).envs(environment.iter().copied());
     counted(command)
 }
 

@@ -7,8 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Something that a role needs from the outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Leg {
-    /// The session can publish.
+    /// The session can publish: sales and windows, or everything where all roles publish as one user.
     Publish,
+    /// Aggregation's own session can publish late and rejected sales.
+    PublishAggregation,
+    /// Reporting's own session can publish rejections.
+    PublishReporting,
+    /// Validation in another process takes windows.
+    HandOver,
     /// Aggregation's flow is bound.
     ConsumeSales,
     /// Reporting's flows are bound.
@@ -30,6 +36,9 @@ impl Leg {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Publish => "publish",
+            Self::PublishAggregation => "publish_aggregation",
+            Self::PublishReporting => "publish_reporting",
+            Self::HandOver => "hand_over",
             Self::ConsumeSales => "consume_sales",
             Self::ConsumeReports => "consume_reports",
             Self::ConsumeLedger => "consume_ledger",

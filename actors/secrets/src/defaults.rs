@@ -35,7 +35,7 @@ pub const TREE: &[(&str, Keys)] = &[
             ("pos_topic_prefix", Text("sale/pos/transaction")),
             ("msg_vpn", Text("default")),
             ("smf_protocol", Text("tcp")),
-            ("smf_host", Text("message-broker")),
+            ("smf_host", Text("127.0.0.1")),
             ("smf_port", Text("55555")),
             ("http_protocol", Text("http")),
             ("http_host", Text("message-broker")),
@@ -63,6 +63,7 @@ pub const TREE: &[(&str, Keys)] = &[
         "message-broker/creds/reporting-service",
         &[("username", Text("sale_pos_transaction_reporting")), ("password", Password)],
     ),
+    ("message-broker/creds/store-service", &[("username", Text("sale_pos_transaction_store")), ("password", Password)]),
     (
         "validation-service/config",
         &[("api_protocol", Text("http")), ("api_host", Text("traefik")), ("api_port", Text("80"))],

@@ -27,6 +27,8 @@ pub struct WindowSettings {
     pub update_interval: Duration,
     /// ISO 4217, written into every event.
     pub currency: String,
+    /// Where windows are handed over if validation runs in another process, such as `http://validation:8080`.
+    pub validation_url: Option<String>,
 }
 
 impl Default for WindowSettings {
@@ -38,6 +40,7 @@ impl Default for WindowSettings {
             allowed_lateness: Duration::from_secs(30),
             update_interval: Duration::from_secs(1),
             currency: "EUR".to_owned(),
+            validation_url: None,
         }
     }
 }

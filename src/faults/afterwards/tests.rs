@@ -6,6 +6,7 @@ use tillstream_domain::{Money, StoreId};
 use tillstream_messages::{
     EnvironmentFaults, HealthBoard, LedgerReport, Leg, LegState, QueryError, QueryLedger, StoreLedger, WallClock,
 };
+use tillstream_session::Backend;
 use tillstream_supervision::{Place, Port, Strategy, Supervisor, SupervisorSpec};
 use tokio::task::LocalSet;
 use tokio::time::sleep;
@@ -53,7 +54,8 @@ impl Script {
         let root = Supervisor::root(SupervisorSpec::new("root", Strategy::OneForOne), &Place::here());
         let environment = Environment {
             broker: None,
-            aggregates: false,
+            backend: Backend::Embedded,
+            roles: "pos".parse().unwrap(),
             clock: WallClock::default(),
             switches: EnvironmentFaults::default(),
             in_force: InForce::default(),

@@ -5,7 +5,8 @@ use super::*;
 fn environment_for_test(dir: &tempfile::TempDir) -> Environment {
     Environment {
         broker: Some(Broker::open(dir.path(), tillstream_broker::BrokerSettings::default(), Vec::new()).unwrap()),
-        aggregates: true,
+        backend: Backend::Embedded,
+        roles: Roles::all(),
         clock: WallClock::default(),
         switches: EnvironmentFaults::default(),
         in_force: InForce::default(),
@@ -89,9 +90,27 @@ async fn a_switch_takes_one_order_at_a_time_and_is_free_after_it() {
 #[tokio::test]
 async fn what_runs_elsewhere_cannot_be_disturbed_here() {
     let dir = tempfile::tempdir().unwrap();
-    let elsewhere = Environment { broker: None, aggregates: false, ..environment_for_test(&dir) };
+    let elsewhere = Environment { broker: None, roles: "pos".parse().unwrap(), ..environment_for_test(&dir) };
     let refused = |kind| elsewhere.begin(fault_for_test(kind)).err();
     assert_eq!(refused(EnvironmentKind::LoseSale), Some(Unavailable::RoleAbsent(Role::Aggregation)));
     assert_eq!(refused(EnvironmentKind::DiskFull), Some(Unavailable::RoleAbsent(Role::Validation)));
     assert_eq!(refused(EnvironmentKind::Clock), None);
+}
+
+#[tokio::test]
+async fn on_a_broker_elsewhere_only_what_is_here_can_be_disturbed() {
+    let dir = tempfile::tempdir().unwrap();
+    let refused = |roles: &str, kind| {
+        let (backend, roles) = (Backend::Solace, roles.parse().unwrap());
+        Environment { broker: None, backend, roles, ..environment_for_test(&dir) }.begin(fault_for_test(kind)).err()
+    };
+    for kind in [EnvironmentKind::BrokerStall, EnvironmentKind::DropAcks] {
+        assert_eq!(refused("validation,aggregation,reporting", kind), Some(Unavailable::BrokerElsewhere));
+        assert_eq!(refused("pos", kind), Some(Unavailable::RoleAbsent(Role::Validation)));
+    }
+    for roles in ["aggregation", "reporting", "validation,reporting"] {
+        assert_eq!(refused(roles, EnvironmentKind::DiskFull), None, "{roles}");
+    }
+    let stateless = refused("validation", EnvironmentKind::DiskFull);
+    assert_eq!(stateless, Some(Unavailable::RoleAbsent(Role::Aggregation)), "validation keeps nothing on disk");
 }

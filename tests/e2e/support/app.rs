@@ -1,28 +1,24 @@
 //! One running service: start, kill, stop, start again on the same folder and port.
 //! Speaks no HTTP itself but readiness; see `till` and `windows`.
 
-use std::process::{Child, ExitStatus};
+use std::process::ExitStatus;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
-
-use super::output::Output;
+use super::process::{Process, START_WITHIN};
 use super::till::Users;
-use super::{Setup, eventually};
+use super::{Proxy, Setup, TestBroker, eventually, pause};
 
-/// A debug build on a busy machine needs its time to open its stores.
-const START_WITHIN: Duration = Duration::from_secs(60);
+/// How the service says where it listens.
+const ADDRESS: &str = "http://127.0.0.1:";
 
-/// `shutdown.grace` is 10 s; anything beyond twice that is stuck.
-const STOP_WITHIN: Duration = Duration::from_secs(30);
-
-/// The real service as a child process; killed when the test is over.
+/// The real service as a child process, with its broker as another one where that is the backend; killed when the test
+/// is over.
 #[derive(Debug)]
 pub struct TestApp {
     pub(super) setup: Setup,
-    child: Child,
+    process: Process,
+    broker: Option<TestBroker>,
     port: u16,
-    output: Output,
     pub(super) users: Users,
     pub(super) http: reqwest::Client,
 }
@@ -33,12 +29,11 @@ impl TestApp {
         Setup::new().start().await
     }
 
-    pub(super) async fn launch(setup: Setup, port: u16) -> Self {
-        let (child, output) = (setup.spawn(port), Output::default());
+    pub(super) async fn launch(setup: Setup, broker: Option<TestBroker>) -> Self {
+        let mut process = Process::new("the service", setup.spawn(0, broker.as_ref()));
+        let port = process.port(ADDRESS).await;
         let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
-        let mut app = Self { setup, child, port, output, users: Users::default(), http };
-        app.listens(0).await;
-        app
+        Self { setup, process, broker, port, users: Users::default(), http }
     }
 
     /// `http://127.0.0.1:<port>`.
@@ -51,29 +46,57 @@ impl TestApp {
         &self.setup
     }
 
-    /// All that it printed, over all its lives.
+    /// The broker's process, where there is one.
+    pub fn broker(&mut self) -> &mut TestBroker {
+        self.broker.as_mut().expect("the broker is in the service's own process")
+    }
+
+    /// The network between service and broker.
+    pub fn proxy(&self) -> &Proxy {
+        self.broker.as_ref().expect("the broker is in the service's own process").proxy()
+    }
+
+    /// All that it printed, over all its lives, and its broker too.
     pub fn printed(&self) -> String {
-        self.output.text()
+        let broker = self.broker.as_ref().map(TestBroker::printed).unwrap_or_default();
+        format!("{}\n{broker}", self.process.output().text())
     }
 
-    /// Ends it without warning, as a power cut would end the process.
+    /// Ends everything without warning, as a power cut would: the service, and the broker if it is a process of its own.
     pub fn sigkill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.sigkill_service();
+        if let Some(broker) = &mut self.broker {
+            broker.sigkill();
+        }
     }
 
-    /// Starts it again on the same folder and port, and waits until it is ready.
+    /// Ends only the service.
+    pub fn sigkill_service(&mut self) {
+        self.process.sigkill();
+    }
+
+    /// Starts what is dead again on the same folder and port, and waits until it is ready.
     pub async fn start_again(&mut self) {
-        let lines = self.output.len();
-        self.child = self.setup.spawn(self.port);
-        self.listens(lines).await;
+        if let Some(broker) = &mut self.broker
+            && !broker.is_alive()
+        {
+            broker.start_again().await;
+        }
+        self.process.again(self.setup.spawn(self.port, self.broker.as_ref()));
+        self.process.port(ADDRESS).await;
         self.becomes_ready().await;
     }
 
     /// Asks it to stop and leaves the waiting to [`TestApp::ends`].
     pub fn sigterm(&self) {
-        let pid = Pid::from_raw(self.service_pid()).unwrap();
-        kill_process(pid, Signal::TERM).unwrap();
+        self.process.sigterm();
+    }
+
+    /// Makes it do nothing for so long; its connections stay.
+    pub async fn hangs(&self, length: Duration) {
+        self.process.sigstop();
+        pause(length).await;
+        self.process.sigcont();
     }
 
     /// SIGTERM, then its exit status.
@@ -82,68 +105,50 @@ impl TestApp {
         self.ends().await
     }
 
+    /// Stops the service and then its broker; a program around both ends only now.
+    pub async fn stop_with_its_broker(&mut self) -> ExitStatus {
+        let service = self.process.pid();
+        self.sigterm();
+        if let Some(broker) = &mut self.broker {
+            eventually("the service to be gone", START_WITHIN, async || is_gone(service)).await;
+            assert!(broker.stop().await.success());
+        }
+        self.ends().await
+    }
+
     /// Waits for its end.
     pub async fn ends(&mut self) -> ExitStatus {
-        let (child, output) = (&mut self.child, &self.output);
-        eventually("the service to end", STOP_WITHIN, async || match child.try_wait().unwrap() {
-            Some(status) => Ok(status),
-            None => Err(output.tail()),
-        })
-        .await
+        self.process.ends().await
     }
 
     /// Waits until readiness says 200.
     pub async fn becomes_ready(&mut self) {
         let url = format!("{}/health/ready", self.url());
-        let (http, output) = (self.http.clone(), self.output.clone());
+        let (http, output) = (self.http.clone(), self.process.output().clone());
         eventually("the service to become ready", START_WITHIN, async || match http.get(&url).send().await {
             Ok(answer) if answer.status() == 200 => Ok(()),
             Ok(answer) => Err(format!("{}\n{}", answer.text().await.unwrap_or_default(), output.tail())),
             Err(error) => Err(format!("{error}\n{}", output.tail())),
         })
         .await;
-        self.users = Users::read(&self.setup.data_dir().join("secrets.toml"));
+        self.knows_its_users();
+    }
+
+    /// Reads the users' passwords; who waits for readiness knows them.
+    pub fn knows_its_users(&mut self) {
+        self.users = Users::read(&self.setup.secrets_file());
     }
 
     /// Whether the process is alive.
     pub fn is_alive(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_none()
-    }
-
-    async fn listens(&mut self, skip: usize) {
-        let (child, output) = (&mut self.child, &self.output);
-        output.follow(child.stdout.take().unwrap());
-        output.follow(child.stderr.take().unwrap());
-        self.port = eventually("the service to print its URL", START_WITHIN, async || {
-            if let Some(status) = child.try_wait().unwrap() {
-                panic!("the service ended with {status} before it listened:\n{}", output.tail());
-            }
-            output.port_after(skip).ok_or_else(|| output.tail())
-        })
-        .await;
-    }
-
-    /// Under strace the child is strace, and the service is its child.
-    fn service_pid(&self) -> i32 {
-        let own = self.child.id();
-        let program = std::fs::read_to_string(format!("/proc/{own}/comm")).unwrap_or_default();
-        let children = std::fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
-        match children.split_whitespace().next() {
-            Some(first) if program.trim() == "strace" => first.parse().unwrap(),
-            _ => i32::try_from(own).unwrap(),
-        }
+        self.process.is_alive()
     }
 }
 
-impl Drop for TestApp {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("the service's last lines:\n{}", self.output.tail());
-        }
-        if self.is_alive() {
-            let _ = kill_process(Pid::from_raw(self.service_pid()).unwrap(), Signal::KILL);
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+/// Dead, or waiting for its parent to notice.
+fn is_gone(pid: i32) -> Result<(), String> {
+    match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
+        Ok(line) if !line.contains(") Z ") => Err(line),
+        _ => Ok(()),
     }
 }

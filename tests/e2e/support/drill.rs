@@ -22,15 +22,20 @@ pub fn count_from(variable: &str, usual: u64) -> u64 {
     std::env::var(variable).map_or(usual, |text| text.parse().unwrap())
 }
 
+/// Drawn and printed, or taken from `TILLSTREAM_TEST_SEED`, so that a failure can be repeated.
+pub fn seed() -> u64 {
+    let seed = count_from("TILLSTREAM_TEST_SEED", uuid::Uuid::new_v4().as_u64_pair().0 >> 16);
+    eprintln!("seed {seed}");
+    seed
+}
+
 impl Drill {
-    /// Starts it against this service with these further arguments. Its seed is printed, and taken from
-    /// `TILLSTREAM_TEST_SEED` where that is set, so that a failure can be repeated.
+    /// Starts it against this service with these further arguments, and the seed of [`seed`].
     pub fn start(app: &TestApp, arguments: &[&str]) -> Self {
         let home = app.setup().home();
         let (password, report) = (home.join("admin.password"), home.join("drill.json"));
         std::fs::write(&password, app.users().named("admin").1).unwrap();
-        let seed = count_from("TILLSTREAM_TEST_SEED", any_seed()).to_string();
-        eprintln!("seed {seed}");
+        let seed = seed().to_string();
         let (url, paths) = (app.url(), [&password, &report].map(|path| path.to_str().unwrap()));
         let mut words = vec!["chaos", "--url", &url, "--user", "admin", "--password-file", paths[0], "--seed", &seed];
         words.extend(["--report", paths[1]]);
@@ -78,8 +83,4 @@ impl Drop for Drill {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn any_seed() -> u64 {
-    uuid::Uuid::new_v4().as_u64_pair().0 >> 16
 }

@@ -1,11 +1,21 @@
 //! What every end-to-end test needs: a running service, sales to post, windows to read, and waiting with a deadline.
 //! Asserts nothing of its own beyond "it runs".
+#![cfg_attr(
+    not(feature = "solace"),
+    allow(dead_code, unused_imports, reason = "outages need a broker that is not in the process")
+)]
 
 mod app;
+mod backend;
+mod broker;
 mod disk;
 mod drill;
 mod faults;
+mod holder;
+mod load;
 mod output;
+mod process;
+mod proxy;
 mod refusal;
 mod sale;
 mod setup;
@@ -14,9 +24,14 @@ mod wait;
 mod windows;
 
 pub use app::TestApp;
+pub use backend::Backend;
+pub use broker::TestBroker;
 pub use disk::SmallDisk;
-pub use drill::{Drill, count_from};
+pub use drill::{Drill, count_from, seed};
 pub use faults::assert_nothing_lost;
+pub use holder::Holder;
+pub use load::Load;
+pub use proxy::{Proxy, Way, Weather};
 pub use sale::{Sale, cents_of};
 pub use setup::Setup;
 pub use till::Answer;

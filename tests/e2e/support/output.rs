@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex};
 #[derive(Debug, Clone, Default)]
 pub struct Output {
     lines: Arc<Mutex<Vec<String>>>,
+    /// How many lines earlier lives have printed.
+    before: usize,
 }
 
 impl Output {
@@ -35,16 +37,16 @@ impl Output {
         lines[lines.len().saturating_sub(15)..].join("\n")
     }
 
-    /// How many lines there are; with [`Output::port_after`] this separates one run from the next.
-    pub fn len(&self) -> usize {
-        self.lines.lock().unwrap().len()
+    /// What comes from now on is of another run.
+    pub fn begin_a_life(&mut self) {
+        self.before = self.lines.lock().unwrap().len();
     }
 
-    /// The port of the first URL printed after the first `skip` lines.
-    pub fn port_after(&self, skip: usize) -> Option<u16> {
+    /// The port behind the first such text of this run, such as `http://127.0.0.1:`.
+    pub fn port(&self, start: &str) -> Option<u16> {
         let lines = self.lines.lock().unwrap();
-        lines.iter().skip(skip).find_map(|line| {
-            let (_, rest) = line.split_once("http://127.0.0.1:")?;
+        lines.iter().skip(self.before).find_map(|line| {
+            let (_, rest) = line.split_once(start)?;
             let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
             digits.parse().ok().filter(|port| *port != 0)
         })

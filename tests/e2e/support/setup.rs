@@ -1,13 +1,14 @@
 //! How a test wants its service: settings, arguments, folder, a program around it.
 //! Short windows by default, so that a window is final a few seconds after its last sale.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use tempfile::TempDir;
 
-use super::TestApp;
+use super::{Backend, TestApp, TestBroker};
 
 /// Settings that make windows final quickly.
 const QUICK: [(&str, &str); 4] = [
@@ -24,8 +25,22 @@ pub struct Setup {
     data: PathBuf,
     settings: Vec<(String, String)>,
     arguments: Vec<String>,
-    around: Vec<String>,
+    trace: Option<Trace>,
     roles: String,
+    backend: Backend,
+    wants_proxy: bool,
+    shares_secrets: bool,
+    /// Whose secrets it has if they are not its own.
+    secrets: Option<PathBuf>,
+    /// Known once it runs.
+    broker: Option<SocketAddr>,
+}
+
+/// What strace shall record, and where.
+#[derive(Debug, Clone)]
+struct Trace {
+    calls: &'static str,
+    record: PathBuf,
 }
 
 impl Setup {
@@ -35,7 +50,37 @@ impl Setup {
         let data = home.path().join("data");
         let settings = QUICK.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let roles = "validation,aggregation,reporting".to_owned();
-        Self { home, data, settings, arguments: Vec::new(), around: Vec::new(), roles }
+        let (arguments, trace, backend) = (Vec::new(), None, Backend::of_this_run());
+        let (wants_proxy, shares_secrets) = (false, true);
+        let (secrets, broker) = (None, None);
+        Self { home, data, settings, arguments, trace, roles, backend, wants_proxy, shares_secrets, secrets, broker }
+    }
+
+    /// The same on a Solace broker, whatever the backend of this run, with a network in between that the test can spoil.
+    pub fn behind_a_proxy(mut self) -> Self {
+        self.backend = Backend::Solace;
+        self.wants_proxy = true;
+        self
+    }
+
+    /// On the broker in the service's own process, whatever the backend of this run.
+    #[cfg(feature = "solace")]
+    pub fn on_the_embedded_broker(mut self) -> Self {
+        self.backend = Backend::Embedded;
+        self
+    }
+
+    /// The broker makes passwords of its own, which the service does not know.
+    pub fn with_other_broker_secrets(mut self) -> Self {
+        self.shares_secrets = false;
+        self
+    }
+
+    /// Another process beside this one: the same broker, settings and secrets, and a data folder of its own.
+    pub fn beside(&self, roles: &str) -> Self {
+        let mut other = self.clone().roles(roles).data(&self.home().join(roles));
+        other.secrets = Some(self.secrets_file());
+        other
     }
 
     /// Sets `section.key` through the environment.
@@ -64,9 +109,9 @@ impl Setup {
         self
     }
 
-    /// Runs the service under another program, such as strace.
-    pub fn around(mut self, command: &[&str]) -> Self {
-        self.around = command.iter().map(|word| (*word).to_owned()).collect();
+    /// Runs the service under strace; its record has what the broker's process does too, where there is one.
+    pub fn traced(mut self, calls: &'static str, record: &Path) -> Self {
+        self.trace = Some(Trace { calls, record: record.to_owned() });
         self
     }
 
@@ -80,36 +125,118 @@ impl Setup {
         &self.data
     }
 
+    /// The service's secrets, and everybody's who shares them.
+    pub fn secrets_file(&self) -> PathBuf {
+        self.secrets.clone().unwrap_or_else(|| self.data.join("secrets.toml"))
+    }
+
+    /// The broker's secrets.
+    pub fn broker_secrets_file(&self) -> PathBuf {
+        if self.shares_secrets { self.secrets_file() } else { self.broker_home().join("secrets.toml") }
+    }
+
+    /// Where the broker is found once it runs.
+    pub fn broker_address(&self) -> SocketAddr {
+        self.broker.expect("a broker that runs")
+    }
+
+    /// The broker process's own data folder: beside the service's, on the same disk.
+    fn broker_home(&self) -> PathBuf {
+        self.data.parent().unwrap().join("apart")
+    }
+
+    /// Where the broker keeps its queues, in whichever process it is.
+    pub fn queues_dir(&self) -> PathBuf {
+        match self.backend {
+            Backend::Embedded => self.data.join("broker"),
+            Backend::Solace => self.broker_home().join("broker"),
+        }
+    }
+
+    pub(super) fn wants_proxy(&self) -> bool {
+        self.wants_proxy
+    }
+
     /// Starts the service on a free port and waits until it is ready.
     pub async fn start(self) -> TestApp {
-        let mut app = TestApp::launch(self, 0).await;
+        let mut app = self.launch().await;
         app.becomes_ready().await;
         app
     }
 
     /// Starts the service and waits only until it has printed where it listens.
     pub async fn launch(self) -> TestApp {
-        TestApp::launch(self, 0).await
+        let (setup, broker) = self.with_its_broker().await;
+        TestApp::launch(setup, broker).await
+    }
+
+    /// The same where the broker runs already, such as beside another process.
+    pub async fn launch_on(self, broker: Option<TestBroker>) -> TestApp {
+        TestApp::launch(self, broker).await
+    }
+
+    /// Starts the broker's process, if there is one; commands of this setup find it from now on.
+    pub async fn with_its_broker(mut self) -> (Self, Option<TestBroker>) {
+        if self.backend == Backend::Embedded {
+            return (self, None);
+        }
+        std::fs::create_dir_all(&self.data).unwrap();
+        let broker = TestBroker::start(&self).await;
+        self.broker = Some(broker.address());
+        (self, Some(broker))
     }
 
     /// The service with any arguments, in the same folder and with the same settings.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut words = self.around.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_tillstream")]);
+        self.command_around(&[], arguments)
+    }
+
+    fn command_around(&self, around: &[String], arguments: &[&str]) -> Command {
+        let mut words = around.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_tillstream")]);
         let mut command = Command::new(words.next().unwrap());
         command.args(words).args(arguments).current_dir(self.home());
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TILLSTREAM")) {
             command.env_remove(name);
         }
         command.envs(self.settings.iter().map(|(key, value)| (key, value)));
+        if let Some(secrets) = &self.secrets {
+            command.env("TILLSTREAM__SECRETS__FILE", secrets);
+        }
+        if let Some(broker) = self.broker {
+            command.env("TILLSTREAM__BROKER__BACKEND", "solace");
+            command.env("TILLSTREAM__SOLACE__HOST", format!("tcp://{broker}"));
+        }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
     /// `tillstream run` on this port; 0 lets the system choose.
-    pub fn spawn(&self, port: u16) -> Child {
+    pub fn spawn(&self, port: u16, broker: Option<&TestBroker>) -> Child {
         let listen = format!("127.0.0.1:{port}");
         let data = self.data.to_str().unwrap();
-        let mut command = self.command(&["run", "--roles", &self.roles, "--listen", &listen, "--data-dir", data]);
-        command.args(&self.arguments).spawn().expect("start the built service")
+        let arguments = ["run", "--roles", &self.roles, "--listen", &listen, "--data-dir", data];
+        let around = self.trace.as_ref().map(|trace| trace.words(broker)).unwrap_or_default();
+        self.command_around(&around, &arguments).args(&self.arguments).spawn().expect("start the built service")
+    }
+
+    /// `tillstream broker` on this port; 0 lets the system choose.
+    pub(super) fn spawn_broker(&self, port: u16) -> Child {
+        let listen = format!("127.0.0.1:{port}");
+        let home = self.broker_home();
+        let mut command = self.command(&["broker", "--listen", &listen, "--data-dir", home.to_str().unwrap()]);
+        command.env("TILLSTREAM__SECRETS__FILE", self.broker_secrets_file());
+        command.spawn().expect("start the built broker")
+    }
+}
+
+impl Trace {
+    /// One strace for all processes, so that its record has their calls in the order in which they happened.
+    fn words(&self, broker: Option<&TestBroker>) -> Vec<String> {
+        let record = self.record.to_str().unwrap();
+        let mut words = vec!["strace", "-f", "-y", "-ttt", "-s", "48", "-e", "signal=none"];
+        words.extend(["-e", self.calls, "-o", record]);
+        let broker = broker.map(|broker| broker.pid().to_string());
+        words.extend(broker.iter().flat_map(|pid| ["-p", pid]));
+        words.into_iter().map(str::to_owned).collect()
     }
 }

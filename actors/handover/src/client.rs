@@ -1,0 +1,233 @@
+//! One attempt after the other to post a window, until the answer settles it or patience ends.
+//! Holds no event beyond its own call.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, Response, StatusCode, Url, redirect};
+use secrecy::{ExposeSecret, SecretString};
+use tillstream_messages::{AggregateRefused, PublishError, SecretTree};
+use tokio::time::{Instant, sleep};
+
+use crate::error::ClientError;
+use crate::metrics::ATTEMPTS;
+use crate::refusal::broken_rules;
+use crate::settings::HandoverRules;
+
+/// Where aggregation's HTTP user stands in the secret tree.
+const USER_PATH: &str = "validation-service/creds/aggregation-service";
+const ROUTE: [&str; 4] = ["api", "v1", "pos", "amount-per-store"];
+
+/// The user that hands windows over.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// Its name.
+    pub user: String,
+    /// Its password.
+    pub password: SecretString,
+}
+
+/// Posts windows. Clones share connections and credentials.
+#[derive(Debug, Clone)]
+pub struct ValidationClient {
+    http: Client,
+    url: Url,
+    rules: HandoverRules,
+    authorization: Arc<RwLock<HeaderValue>>,
+}
+
+/// What one attempt came to.
+enum Attempt {
+    /// The broker has it on disk.
+    Taken,
+    /// No repetition changes this soon.
+    Refused(AggregateRefused),
+    /// Nobody knows.
+    Unsettled { what: String, retry_after: Option<Duration> },
+}
+
+// === impl Credentials ===
+
+impl Credentials {
+    /// The user as the secret tree has it.
+    ///
+    /// # Errors
+    /// Names what is missing.
+    pub fn of(tree: &SecretTree) -> Result<Self, ClientError> {
+        let read = |key| tree.expose(USER_PATH, key).ok_or(ClientError::MissingSecret { path: USER_PATH, key });
+        Ok(Self { user: read("username")?.to_owned(), password: read("password")?.to_owned().into() })
+    }
+
+    /// Whether one of these paths holds it.
+    pub fn are_among(paths: &[String]) -> bool {
+        paths.iter().any(|path| path == USER_PATH)
+    }
+
+    fn basic(&self) -> Result<HeaderValue, ClientError> {
+        let pair = format!("{}:{}", self.user, self.password.expose_secret());
+        let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair)))
+            .map_err(|_| ClientError::InvalidCredentials)?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+}
+
+// === impl ValidationClient ===
+
+impl ValidationClient {
+    /// A client for the service at this base, with or without a path prefix.
+    ///
+    /// # Errors
+    /// The base or the credentials cannot be used.
+    pub fn new(base: &str, credentials: &Credentials, rules: HandoverRules) -> Result<Self, ClientError> {
+        // The neighbour is named by its own address: no proxy. A redirect would turn the POST into a GET.
+        let http = Client::builder().no_proxy().redirect(redirect::Policy::none()).build()?;
+        let authorization = Arc::new(RwLock::new(credentials.basic()?));
+        Ok(Self { http, url: endpoint(base)?, rules, authorization })
+    }
+
+    /// Uses other credentials from the next attempt on, also for windows that are being retried.
+    ///
+    /// # Errors
+    /// They cannot stand in a header.
+    pub fn set_credentials(&self, credentials: &Credentials) -> Result<(), ClientError> {
+        *self.authorization.write().unwrap_or_else(PoisonError::into_inner) = credentials.basic()?;
+        Ok(())
+    }
+
+    /// Sends the event again, unchanged, until it is taken or refused, or until patience ends. What an attempt met is told
+    /// to `on_trouble` once the trouble lasts.
+    ///
+    /// # Errors
+    /// Nobody knows whether the broker has it, or it is refused for its content.
+    pub async fn hand_over(&self, body: Bytes, on_trouble: impl Fn(&PublishError)) -> Result<(), AggregateRefused> {
+        let started = Instant::now();
+        let give_up = started + self.rules.patience;
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let (what, retry_after) = match self.attempt(body.clone(), give_up).await {
+                Attempt::Taken => return Ok(()),
+                Attempt::Refused(refused) => return Err(refused),
+                Attempt::Unsettled { what, retry_after } => (what, retry_after),
+            };
+            let trouble = down(&format!("{what}, tried {attempts} times"));
+            let pause = self.rules.pause(attempts, retry_after);
+            if Instant::now() + pause >= give_up {
+                return Err(trouble.into());
+            }
+            if started.elapsed() >= self.rules.passing {
+                on_trouble(&trouble);
+            }
+            sleep(pause).await;
+        }
+    }
+
+    async fn attempt(&self, body: Bytes, give_up: Instant) -> Attempt {
+        let patience = give_up.saturating_duration_since(Instant::now());
+        let authorization = self.authorization.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let request = self.http.post(self.url.clone()).timeout(patience.min(self.rules.request_timeout));
+        let request = request.header(CONTENT_TYPE, "application/json").header(ACCEPT, "application/problem+json");
+        let attempt = judged(request.header(AUTHORIZATION, authorization).body(body).send()).await;
+        let attempt = attempt.unwrap_or_else(|error| Attempt::Unsettled { what: innermost(&error), retry_after: None });
+        ATTEMPTS.with_label_values(&[attempt.outcome()]).inc();
+        attempt
+    }
+}
+
+// === impl Attempt ===
+
+impl Attempt {
+    const fn outcome(&self) -> &'static str {
+        match self {
+            Self::Taken => "taken",
+            Self::Refused(_) => "refused",
+            Self::Unsettled { .. } => "repeated",
+        }
+    }
+}
+
+// === impl HandoverRules ===
+
+impl HandoverRules {
+    /// Half of the pause is drawn, so that windows that failed together do not come back together.
+    fn pause(&self, attempts: u32, retry_after: Option<Duration>) -> Duration {
+        let doubled = self.first_pause.saturating_mul(1 << attempts.saturating_sub(1).min(16));
+        let whole = retry_after.unwrap_or(doubled).max(self.first_pause).min(self.longest_pause);
+        let half = whole / 2;
+        half + half.mul_f64(fastrand::f64())
+    }
+}
+
+/// The body is read to its end in any case, so that the connection can be used again.
+async fn judged(sending: impl Future<Output = reqwest::Result<Response>>) -> reqwest::Result<Attempt> {
+    let response = sending.await?;
+    let (status, pause) = (response.status(), retry_after(&response));
+    let body = response.bytes().await;
+    // A status that settles the window holds even if the rest of the answer is cut.
+    Ok(match status {
+        StatusCode::OK => Attempt::Taken,
+        _ if is_about_the_body(status) => {
+            Attempt::Refused(AggregateRefused::Invalid(broken_rules(status, &body.unwrap_or_default())))
+        }
+        _ if is_worth_a_pause(status) => {
+            Attempt::Unsettled { what: format!("validation answered {status}"), retry_after: pause }
+        }
+        _ => {
+            Attempt::Refused(down(&format!("it answered {status}, check `window.validation_url` and the user")).into())
+        }
+    })
+}
+
+/// The event itself is at fault: a validator of this process would refuse it too.
+const fn is_about_the_body(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::BAD_REQUEST
+            | StatusCode::PAYLOAD_TOO_LARGE
+            | StatusCode::UNSUPPORTED_MEDIA_TYPE
+            | StatusCode::UNPROCESSABLE_ENTITY
+    )
+}
+
+/// 401 too: a password that has just been changed reaches both ends within seconds.
+fn is_worth_a_pause(status: StatusCode) -> bool {
+    let passing = [StatusCode::UNAUTHORIZED, StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
+    status.is_server_error() || passing.contains(&status)
+}
+
+fn down(what: &str) -> PublishError {
+    PublishError::Down(format!("validation does not take windows: {what}"))
+}
+
+/// Only the form in seconds; a date would need the two clocks to agree.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+fn endpoint(base: &str) -> Result<Url, ClientError> {
+    let invalid = |reason: String| ClientError::InvalidUrl { url: base.to_owned(), reason };
+    let mut url: Url = base.parse().map_err(|error| invalid(format!("{error}")))?;
+    if url.scheme() != "http" || url.cannot_be_a_base() {
+        return Err(invalid("it must start with http://".to_owned()));
+    }
+    if !url.path().ends_with(ROUTE[3]) {
+        let mut path = url.path_segments_mut().map_err(|()| invalid("it has no path".to_owned()))?;
+        path.pop_if_empty().extend(ROUTE);
+    }
+    Ok(url)
+}
+
+/// The cause that a person can act on; the outer layers only say that a request failed.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}

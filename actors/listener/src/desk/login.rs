@@ -1,0 +1,192 @@
+//! Who the client is: login, change of name, direct subscriptions.
+//! Decides nothing about guaranteed messages.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use tillstream_smf::{
+    Action, AnswerBody, Capabilities, Capability, CapabilitySet, CorrelationTag, Login, LoginAnswer, Reply, Response,
+    Subscription, Update,
+};
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::{Client, Desk, Phase};
+use crate::accounts::Rights;
+use crate::metrics;
+use crate::parting::Parting;
+use crate::topics::is_subscription;
+
+/// What clients are told that we are.
+const ROUTER: &str = "tillstream";
+/// In front of all inboxes.
+const INBOXES: &str = "#P2P/";
+/// Longest client name of Solace.
+const MAX_NAME: usize = 160;
+/// How long an earlier connection of that name may take to end: a client that reconnects is often faster than its end.
+const NAME_WITHIN: Duration = Duration::from_millis(500);
+const NAME_EVERY: Duration = Duration::from_millis(10);
+/// A client that wants a sign of life more often, or hardly ever, does not get it.
+const KEEP_ALIVE: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
+
+/// A client that may come in and waits for its name.
+pub(super) struct Applicant {
+    pub(super) next_try: Instant,
+    until: Instant,
+    message_vpn: Option<String>,
+    client: Client,
+}
+
+impl Desk {
+    pub(super) fn login(&mut self, login: Login, now: Instant) -> Result<(), Parting> {
+        let settings = &self.hub.settings;
+        if self.hub.memory.peers().clients() >= settings.max_connections {
+            return self.refuse(Response::TOO_MANY_CLIENTS, "full");
+        }
+        let Some((user, rights)) = self.admit(&login) else {
+            return self.refuse(Response::UNAUTHORIZED, "unauthorized");
+        };
+        if let (Some(only), Some(wanted)) = (&settings.message_vpn, &login.message_vpn)
+            && only != wanted
+        {
+            return self.refuse(Response::MESSAGE_VPN_NOT_ALLOWED, "vpn");
+        }
+        let name = login.client_name.filter(|name| !name.is_empty());
+        let name = name.unwrap_or_else(|| format!("#client/{}", self.number));
+        if name.len() > MAX_NAME {
+            return self.refuse(Response::FORBIDDEN, "name");
+        }
+        let stated = login.keep_alive_seconds.filter(|seconds| *seconds > 0).map(|it| Duration::from_secs(it.into()));
+        let keep_alive = stated.unwrap_or(settings.keep_alive).clamp(*KEEP_ALIVE.start(), *KEEP_ALIVE.end());
+        let inbox = format!("{INBOXES}v:{ROUTER}/{:08x}/{name}", self.number);
+        let client = Client { user, rights, name, inbox, keep_alive, subscriptions: BTreeSet::new() };
+        let message_vpn = login.message_vpn;
+        self.phase = Phase::Naming(Applicant { next_try: now, until: now + NAME_WITHIN, message_vpn, client });
+        self.try_name(now)
+    }
+
+    /// Unknown users, wrong passwords and other ways to prove oneself are all answered alike.
+    fn admit(&self, login: &Login) -> Option<(String, Arc<Rights>)> {
+        let user = login.username.as_deref().unwrap_or_default();
+        let password = login.password.as_ref().map_or("", |password| password.expose_secret());
+        let rights = self.hub.accounts.admit(user, password);
+        rights.filter(|_| login.auth_scheme.is_none()).map(|rights| (user.to_owned(), rights))
+    }
+
+    /// Lets the client in as soon as its name is free, or sends it away.
+    pub(super) fn try_name(&mut self, now: Instant) -> Result<(), Parting> {
+        let Phase::Naming(applicant) = &mut self.phase else { return Ok(()) };
+        if !self.hub.memory.peers().claim(&applicant.client.name, self.number) {
+            if now >= applicant.until {
+                return self.refuse(Response::CLIENT_NAME_IN_USE, "name");
+            }
+            applicant.next_try = now + NAME_EVERY;
+            return Ok(());
+        }
+        let Phase::Naming(Applicant { client, message_vpn, .. }) = std::mem::replace(&mut self.phase, Phase::Closed)
+        else {
+            return Ok(());
+        };
+        info!(connection = self.number, user = %client.user, client = %client.name, "client logged in");
+        let answer = self.welcome(&client, message_vpn);
+        self.phase = Phase::Serving(client);
+        self.answer(None, Response::OK, AnswerBody::Login(answer));
+        Ok(())
+    }
+
+    fn welcome(&self, client: &Client, message_vpn: Option<String>) -> LoginAnswer {
+        // Exactly what is implemented, because clients believe it.
+        let flags = CapabilitySet::of(&[
+            Capability::GuaranteedConsume,
+            Capability::GuaranteedPublish,
+            Capability::ActiveFlowIndication,
+            Capability::NegativeSettlement,
+        ]);
+        let largest = u32::try_from(self.hub.broker.max_message_bytes()).ok();
+        let capabilities =
+            Capabilities { flags, max_guaranteed: largest, max_direct: largest, ..Capabilities::default() };
+        LoginAnswer {
+            software_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            platform: Some(ROUTER.to_owned()),
+            client_name: Some(client.name.clone()),
+            message_vpn,
+            p2p_topic: Some(client.inbox.clone()),
+            capabilities: Some(capabilities),
+            virtual_router: Some(ROUTER.to_owned()),
+            router_name: Some(ROUTER.to_owned()),
+            ..LoginAnswer::default()
+        }
+    }
+
+    fn refuse(&mut self, response: Response, reason: &str) -> Result<(), Parting> {
+        warn!(connection = self.number, reason, "login refused");
+        metrics::LOGINS_REFUSED.with_label_values(&[reason]).inc();
+        self.answer(None, response, AnswerBody::Login(LoginAnswer::default()));
+        Err(Parting::LoginRefused)
+    }
+
+    pub(super) fn update(&mut self, correlation: Option<CorrelationTag>, update: Update) {
+        let response = update.client_name.map_or(Response::OK, |name| self.rename(name));
+        self.answer(correlation, response, AnswerBody::Update);
+    }
+
+    fn rename(&mut self, name: String) -> Response {
+        let Phase::Serving(client) = &mut self.phase else { return Response::FORBIDDEN };
+        let peers = self.hub.memory.peers();
+        if name.is_empty() || name.len() > MAX_NAME {
+            return Response::FORBIDDEN;
+        }
+        if !peers.claim(&name, self.number) {
+            return Response::CLIENT_NAME_IN_USE;
+        }
+        if name != client.name {
+            peers.release(&client.name, self.number);
+            client.inbox = format!("{INBOXES}{ROUTER}/{name}");
+            client.name = name;
+        }
+        Response::OK
+    }
+
+    pub(super) fn subscribe(&mut self, correlation: Option<CorrelationTag>, subscription: Subscription) {
+        let response = match subscription.action {
+            Action::Add => self.add(&subscription.topic),
+            Action::Remove => self.remove(&subscription.topic),
+        };
+        if subscription.flags.response_required() {
+            self.say(&Reply::answer(correlation, response, AnswerBody::Subscription(Some(subscription))));
+        }
+    }
+
+    fn add(&mut self, topic: &str) -> Response {
+        let Phase::Serving(client) = &mut self.phase else { return Response::FORBIDDEN };
+        if topic.starts_with(INBOXES) {
+            let own = topic.strip_prefix(client.inbox.as_str()).is_some_and(|rest| rest.starts_with('/'));
+            if !own || client.subscriptions.len() >= self.hub.settings.max_subscriptions {
+                // A refusal would end the client's connect; but nobody reads what others get.
+                return Response::OK;
+            }
+        } else if !is_subscription(topic) {
+            return Response::SUBSCRIPTION_PARSE_ERROR;
+        } else if !client.rights.may_subscribe(topic) {
+            return Response::SUBSCRIPTION_ACL_DENIED;
+        } else if client.subscriptions.contains(topic) {
+            return Response::SUBSCRIPTION_ALREADY_EXISTS;
+        } else if client.subscriptions.len() >= self.hub.settings.max_subscriptions {
+            return Response::TOO_MANY_SUBSCRIPTIONS;
+        }
+        if client.subscriptions.insert(topic.to_owned()) {
+            self.hub.memory.switchboard().subscribe(topic, self.number, &self.outgoing);
+        }
+        Response::OK
+    }
+
+    fn remove(&mut self, topic: &str) -> Response {
+        let Phase::Serving(client) = &mut self.phase else { return Response::FORBIDDEN };
+        if client.subscriptions.remove(topic) {
+            self.hub.memory.switchboard().unsubscribe(topic, self.number);
+        }
+        Response::OK
+    }
+}

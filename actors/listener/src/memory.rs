@@ -1,0 +1,113 @@
+//! What outlives a connection and an incarnation of the listener: publisher flows by name, ids of deliveries, peers.
+//! Does not outlive the process: a client that resumes after that is told so and publishes again (see ADR 0005).
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::locks::lock;
+use crate::peers::Peers;
+use crate::publisher::PublisherFlow;
+use crate::switchboard::Switchboard;
+
+/// Ids above this are not exact in every client language; a client cannot push ours there.
+const MAX_EXACT: u64 = 1 << 53;
+
+/// Shared by all incarnations of one listener: make it once and clone it into the wiring.
+#[derive(Clone, Default)]
+pub struct ListenerMemory(Arc<Inner>);
+
+struct Inner {
+    peers: Peers,
+    switchboard: Switchboard,
+    publishers: Mutex<HashMap<String, Arc<Mutex<PublisherFlow>>>>,
+    last_publisher: AtomicU32,
+    last_delivery: AtomicU64,
+    /// Part of flow names, so that those of an earlier process are not known by chance.
+    began: u64,
+}
+
+// === impl ListenerMemory ===
+
+impl ListenerMemory {
+    /// With ids from 1 on, so that made-up acknowledgements meet them.
+    #[cfg(feature = "rehearsal")]
+    pub(crate) fn rehearsed() -> Self {
+        Self(Arc::new(Inner::began(0)))
+    }
+
+    pub(crate) fn peers(&self) -> &Peers {
+        &self.0.peers
+    }
+
+    pub(crate) fn switchboard(&self) -> &Switchboard {
+        &self.0.switchboard
+    }
+
+    /// An id above all that were given before, in this process and, as long as the clock does not go back, in earlier ones.
+    pub(crate) fn fresh_id(&self) -> u64 {
+        self.0.last_delivery.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// A client has got that id from a process whose clock was ahead: ours go on behind it.
+    pub(crate) fn has_seen(&self, id: u64) {
+        if id < MAX_EXACT {
+            self.0.last_delivery.fetch_max(id, Ordering::Relaxed);
+        }
+    }
+
+    /// A new publisher flow. Over the limit, the one that has been without a connection for the longest is forgotten.
+    pub(crate) fn new_publisher(&self, user: &str, remembered: usize) -> Arc<Mutex<PublisherFlow>> {
+        let number = self.0.last_publisher.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        let name = format!("tillstream/{:x}/{number}", self.0.began);
+        let flow = Arc::new(Mutex::new(PublisherFlow::new(name.clone(), user.to_owned(), number)));
+        let mut publishers = lock(&self.0.publishers);
+        if publishers.len() >= remembered {
+            forget_one(&mut publishers);
+        }
+        publishers.insert(name, Arc::clone(&flow));
+        flow
+    }
+
+    /// The publisher flow of that name.
+    pub(crate) fn publisher(&self, name: &str) -> Option<Arc<Mutex<PublisherFlow>>> {
+        lock(&self.0.publishers).get(name).cloned()
+    }
+
+    /// Its client has closed it for good.
+    pub(crate) fn forget_publisher(&self, name: &str) {
+        lock(&self.0.publishers).remove(name);
+    }
+}
+
+/// Flows with a connection stay: there are no more of them than connections may have. One that is in use is not waited for.
+fn forget_one(publishers: &mut HashMap<String, Arc<Mutex<PublisherFlow>>>) {
+    let idle = |flow: &Mutex<PublisherFlow>| flow.try_lock().ok().and_then(|flow| flow.left());
+    let left = publishers.iter().filter_map(|(name, flow)| idle(flow).map(|at| (at, name)));
+    let oldest = left.min().map(|(_, name)| name.clone());
+    oldest.and_then(|name| publishers.remove(&name));
+}
+
+// === impl Inner ===
+
+impl Inner {
+    fn began(began: u64) -> Self {
+        Self {
+            peers: Peers::default(),
+            switchboard: Switchboard::default(),
+            publishers: Mutex::default(),
+            last_publisher: AtomicU32::new(0),
+            last_delivery: AtomicU64::new(began),
+            began,
+        }
+    }
+}
+
+impl Default for Inner {
+    /// The wall clock in microseconds: no broker delivers a million messages per second for as long as it was away.
+    fn default() -> Self {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self::began(u64::try_from(since_epoch.as_micros()).unwrap_or_default())
+    }
+}

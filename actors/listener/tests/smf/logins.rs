@@ -1,0 +1,155 @@
+//! Who is let in, under which name, and how long a connection lasts without a word.
+//! Guaranteed messages are another file's.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tillstream_listener::{Account, ListenerSettings, Rights};
+use tillstream_smf::{AnswerBody, AuthScheme, KeepAlive, Login, Reply, RequestBody, Response, Update};
+use tillstream_supervision::Place;
+
+use crate::bench::{Bench, until};
+use crate::client::{Client, login};
+use crate::in_tree;
+
+#[test]
+fn a_known_user_is_let_in_and_told_what_the_listener_can_do() {
+    in_tree(async {
+        let bench = Bench::new();
+        let mut client = Client::connect(bench.address, "till").await;
+        client.send(RequestBody::Login(login("till", "all", "secret"))).await;
+
+        let answer = client.answer().await;
+
+        assert_eq!(answer.response, Response::OK);
+        let AnswerBody::Login(welcome) = answer.body else { panic!("not the answer to a login") };
+        assert_eq!(welcome.client_name.as_deref(), Some("till"));
+        assert!(welcome.p2p_topic.unwrap().starts_with("#P2P/"));
+        assert_eq!(welcome.capabilities.unwrap().max_guaranteed, Some(crate::bench::MAX_MESSAGE as u32));
+    });
+}
+
+#[test]
+fn an_unknown_user_a_wrong_password_and_another_way_to_log_in_get_the_same_answer_and_the_end() {
+    in_tree(async {
+        let bench = Bench::new();
+        let by_certificate =
+            Login { auth_scheme: Some(AuthScheme::ClientCertificate), ..login("till", "all", "secret") };
+        for refused in [login("till", "nobody", "secret"), login("till", "all", "wrong"), by_certificate] {
+            let mut client = Client::connect(bench.address, "till").await;
+            assert_eq!(client.ask_login(refused).await, Response::UNAUTHORIZED);
+            client.closed().await;
+        }
+    });
+}
+
+#[test]
+fn a_changed_password_holds_for_the_next_login_and_ends_no_connection() {
+    in_tree(async {
+        let bench = Bench::new();
+        let mut early = Client::login(bench.address, "early").await;
+        let account = Account { password: "changed".into(), rights: Rights::default() };
+        bench.accounts.replace(BTreeMap::from([("all".to_owned(), account)]));
+
+        let mut late = Client::connect(bench.address, "late").await;
+        assert_eq!(late.ask_login(login("late", "all", "secret")).await, Response::UNAUTHORIZED);
+        let mut late = Client::connect(bench.address, "late").await;
+        assert_eq!(late.ask_login(login("late", "all", "changed")).await, Response::OK);
+        early.nothing_else().await;
+    });
+}
+
+#[test]
+fn two_clients_cannot_have_one_name_and_a_name_is_free_again_when_its_client_has_gone() {
+    in_tree(async {
+        let bench = Bench::new();
+        let first = Client::login(bench.address, "till").await;
+        let mut second = Client::connect(bench.address, "till").await;
+        assert_eq!(second.ask_login(login("till", "all", "secret")).await, Response::CLIENT_NAME_IN_USE);
+
+        // At once: the listener may learn of the end after the new login.
+        drop(first);
+        Client::login(bench.address, "till").await;
+    });
+}
+
+#[test]
+fn a_client_takes_another_name_unless_somebody_has_it() {
+    in_tree(async {
+        let bench = Bench::new();
+        let mut first = Client::login(bench.address, "first").await;
+        let _second = Client::login(bench.address, "second").await;
+        for (name, expected) in [("second", Response::CLIENT_NAME_IN_USE), ("third", Response::OK)] {
+            first.send(RequestBody::Update(Update { client_name: Some(name.to_owned()), description: None })).await;
+            let answer = first.answer().await;
+            assert_eq!((answer.response, answer.body), (expected, AnswerBody::Update));
+        }
+        Client::login(bench.address, "first").await;
+    });
+}
+
+#[test]
+fn a_message_vpn_that_is_not_the_one_is_refused() {
+    in_tree(async {
+        let settings = ListenerSettings { message_vpn: Some("shop".to_owned()), ..ListenerSettings::default() };
+        let bench = Bench::with(settings, &Place::here());
+        let mut client = Client::connect(bench.address, "till").await;
+        assert_eq!(client.ask_login(login("till", "all", "secret")).await, Response::MESSAGE_VPN_NOT_ALLOWED);
+    });
+}
+
+#[test]
+fn a_client_over_the_limit_of_connections_is_told_so() {
+    in_tree(async {
+        let settings = ListenerSettings { max_connections: 2, ..ListenerSettings::default() };
+        let bench = Bench::with(settings, &Place::here());
+        let _first = Client::login(bench.address, "first").await;
+        let second = Client::login(bench.address, "second").await;
+        let mut third = Client::connect(bench.address, "third").await;
+        assert_eq!(third.ask_login(login("third", "all", "secret")).await, Response::TOO_MANY_CLIENTS);
+
+        drop((second, third));
+        until("the listener has room again", || bench.broker.trouble().is_none()).await;
+        loop {
+            let mut again = Client::connect(bench.address, "again").await;
+            if again.ask_login(login("again", "all", "secret")).await == Response::OK {
+                break;
+            }
+        }
+    });
+}
+
+#[test]
+fn a_stranger_who_says_nothing_or_the_wrong_thing_is_sent_away() {
+    in_tree(async {
+        let settings = ListenerSettings { login_within: Duration::from_millis(50), ..ListenerSettings::default() };
+        let bench = Bench::with(settings, &Place::here());
+        let mut silent = Client::connect(bench.address, "silent").await;
+        silent.closed().await;
+        let mut rude = Client::connect(bench.address, "rude").await;
+        rude.send(RequestBody::KeepAlive(KeepAlive::V2)).await;
+        rude.closed().await;
+        let mut web = Client::connect(bench.address, "web").await;
+        let _ = web.send_bytes(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+        web.closed().await;
+        let mut large = Client::connect(bench.address, "large").await;
+        let _ = large.send_bytes(&[3, 0x8d, 0, 0xff, 0, 0, 0, 12, 0xff, 0xff, 0xff, 0xff]).await;
+        large.closed().await;
+    });
+}
+
+#[test]
+fn signs_of_life_are_answered_and_given_and_a_client_without_any_is_gone() {
+    in_tree(async {
+        let bench = Bench::new();
+        let mut client = Client::connect(bench.address, "till").await;
+        let quick = Login { keep_alive_seconds: Some(1), ..login("till", "all", "secret") };
+        assert_eq!(client.ask_login(quick).await, Response::OK);
+
+        client.send(RequestBody::KeepAlive(KeepAlive::V2)).await;
+        assert_eq!(client.any_reply().await, Some(Reply::KeepAlive(KeepAlive::V2)));
+        // Unasked, because there is nothing else to say.
+        assert_eq!(client.any_reply().await, Some(Reply::KeepAlive(KeepAlive::V2)));
+        client.closed().await;
+    });
+}

@@ -1,0 +1,78 @@
+//! The embedded broker as a process of its own: queues, listener, secrets and their supervision.
+//! Serves no HTTP and counts no sale.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use anyhow::Context;
+use tillstream_broker::Broker;
+use tillstream_supervision::{Place, Supervisor, Watchdog};
+use tracing::{info, warn};
+
+use super::carrier::open_broker;
+use super::smf::SmfDoor;
+use super::{Unsupported, secrets};
+use crate::settings::Settings;
+use crate::shutdown::end_helpless;
+
+/// Where Solace clients look for a broker.
+const SMF_PORT: u16 = 55_555;
+
+/// A broker that runs, and listens.
+pub struct BrokerAlone {
+    settings: Settings,
+    address: SocketAddr,
+    broker: Broker,
+    root: Supervisor,
+    /// Dropped last, so that somebody watches the drain.
+    _watchdog: Watchdog,
+}
+
+impl BrokerAlone {
+    /// Opens the broker of the settings and lets clients in.
+    ///
+    /// # Errors
+    /// Says what is wrong and what to do about it.
+    pub fn build(settings: Settings) -> anyhow::Result<Self> {
+        Unsupported::check_secrets(&settings)?;
+        let data_dir = &settings.data_dir.0;
+        std::fs::create_dir_all(data_dir).with_context(|| format!("make data directory `{}`", data_dir.display()))?;
+        let secrets = secrets::load(&settings)?;
+        let shared = secrets.shared.clone();
+        let (control, clients) = (Place::arbiter("control"), Place::arbiter("smf"));
+        let root = Supervisor::root(settings.supervision.one_for_one("root"), &control);
+        let broker = open_broker(&settings, &shared)?;
+        let watchdog = Watchdog::start(&root, settings.watchdog, |reason| end_helpless(&reason));
+        let address = settings.smf.listen.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, SMF_PORT).into());
+        let door = SmfDoor::open(address, &settings, &shared, &broker, &root, &clients)?;
+        secrets.watch(&root, &control, vec![door.secrets_listener()]).context("spawn the secrets")?;
+        let address = door.address();
+        info!(smf.addr = %address, "serving");
+        Ok(Self { settings, address, broker, root, _watchdog: watchdog })
+    }
+
+    /// What to tell the person who started it.
+    pub fn announcement(&self) -> String {
+        let (address, queues) = (self.address, self.broker.stats().len());
+        let (directory, secrets) = (self.settings.broker_dir(), self.settings.secrets_file());
+        format!(
+            "listening on tcp://{address}\n  queues       {queues}, in {}\n  passwords    {}\n",
+            directory.display(),
+            secrets.display()
+        )
+    }
+
+    /// Takes no client any more, gives back what consumers hold, and writes what publishers were promised.
+    pub async fn drain(self) {
+        let grace = self.settings.shutdown.grace;
+        let in_order = async {
+            for path in self.root.shutdown().await.terminated {
+                warn!(actor.path = %path, "actor `{path}` did not stop in time and was terminated");
+            }
+            self.broker.close().await;
+        };
+        match tokio::time::timeout(grace, in_order).await {
+            Ok(()) => info!("drained"),
+            Err(_) => warn!(?grace, "drain unfinished, exiting; whatever was acknowledged is on disk"),
+        }
+    }
+}
