@@ -60,10 +60,15 @@ async fn a_flow_that_may_hold_a_hundred_sales_carries_a_thousand_per_second() {
     let setup = limits.iter().fold(Setup::new(), |setup, limit| setup.setting(limit, "100"));
     let app = setup.start().await;
     let mut drill = Drill::start(&app, &["--faults", "0", "--duration", "8s", "--load", LOAD]);
+    drill.says("load", REST).await;
+    pause(Duration::from_secs(5)).await;
 
+    let held = app.metric("broker_unacknowledged", "sale_pos_transaction_aggregation_service").await;
     let (code, report) = drill.ends(REST * 2).await;
 
+    assert!(held <= 100.0, "{held} unacknowledged");
     assert_nothing_lost(code, &report);
+    assert!(count(&report, "/load/answered") > 1_000, "too few sales to need the journal: {report:#}");
 }
 
 async fn fill_and_heal() {

@@ -15,6 +15,8 @@ mod faults;
 mod http_answers;
 mod http_bodies;
 mod http_queries;
+#[cfg(feature = "solace")]
+mod journal;
 mod network;
 #[cfg(feature = "solace")]
 mod old_broker_defects;

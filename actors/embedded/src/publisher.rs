@@ -9,7 +9,7 @@ use actix::{Actor, AsyncContext, Handler, ResponseFuture};
 use bytes::Bytes;
 use tillstream_broker::{Broker, OutboundMessage, PublishError as BrokerError};
 use tillstream_messages::{HealthBoard, Leg, LegState, PublishError, PublishMessage};
-use tillstream_session::{BROKER_CONNECTED, Backend, Line};
+use tillstream_session::{Backend, Line, show_connected};
 use tillstream_supervision::{SupervisedContext, supervised};
 use tracing::{error, info};
 
@@ -49,8 +49,7 @@ impl EmbeddedPublisher {
             LegState::Up => info!("the broker takes messages"),
             LegState::Down(reason) => error!(%reason, "the broker takes no messages"),
         }
-        let connected = BROKER_CONNECTED.with_label_values(&[Backend::Embedded.as_str()]);
-        connected.set(i64::from(state == LegState::Up));
+        show_connected(Backend::Embedded, Leg::Publish, state == LegState::Up);
         self.reported = Some(state);
     }
 }

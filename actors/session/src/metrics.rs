@@ -1,12 +1,16 @@
 //! The metrics of this room.
 //! The depth of queues is counted by the broker, turnover by others.
 
-use std::sync::LazyLock;
+use std::collections::BTreeMap;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use prometheus::{
     Histogram, IntGauge, IntGaugeVec, exponential_buckets, histogram_opts, register_histogram, register_int_gauge,
     register_int_gauge_vec,
 };
+use tillstream_messages::Leg;
+
+use crate::backend::Backend;
 
 const ONCE: &str = "the name is valid and registered once, here";
 
@@ -27,7 +31,36 @@ pub static PUBLISH_IN_FLIGHT: LazyLock<IntGauge> = LazyLock::new(|| {
 });
 
 /// Whether the broker takes messages.
-pub static BROKER_CONNECTED: LazyLock<IntGaugeVec> = LazyLock::new(|| {
-    let help = "1 while the session can publish, 0 while it cannot.";
+static BROKER_CONNECTED: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    let help = "1 while every session of this process can publish, 0 while one cannot.";
     register_int_gauge_vec!("broker_connected", help, &["backend"]).expect(ONCE)
 });
+
+/// Which legs of which backend can publish: a process that plays several roles has a session for each.
+static STANDING: Mutex<BTreeMap<(Backend, Leg), bool>> = Mutex::new(BTreeMap::new());
+
+/// Shows whether the session behind this leg can publish.
+pub fn show_connected(backend: Backend, leg: Leg, is_connected: bool) {
+    let mut standing = STANDING.lock().unwrap_or_else(PoisonError::into_inner);
+    standing.insert((backend, leg), is_connected);
+    let all = standing.iter().filter(|((of, _), _)| *of == backend).all(|(_, stands)| *stands);
+    BROKER_CONNECTED.with_label_values(&[backend.as_str()]).set(i64::from(all));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backend_is_connected_while_every_session_on_it_is() {
+        let shown = || BROKER_CONNECTED.with_label_values(&[Backend::Solace.as_str()]).get();
+        let show = |leg, is_connected| show_connected(Backend::Solace, leg, is_connected);
+        show(Leg::Publish, true);
+        assert_eq!(shown(), 1);
+        show(Leg::PublishAggregation, false);
+        show(Leg::Publish, true);
+        assert_eq!(shown(), 0, "the other one is down");
+        show(Leg::PublishAggregation, true);
+        assert_eq!(shown(), 1);
+    }
+}

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Handler, ResponseFuture, SpawnHandle};
 use tillstream_messages::{HealthBoard, Leg, LegState, PublishError, PublishMessage, SecretsChanged};
-use tillstream_session::{BROKER_CONNECTED, Backend, Line};
+use tillstream_session::{Backend, Line, show_connected};
 use tillstream_supervision::{SupervisedContext, supervised};
 use tokio::time::Instant;
 use tracing::{error, info};
@@ -181,8 +181,7 @@ impl SolacePublisher {
             LegState::Down(_) if self.reported.is_none() => info!("logging in at the broker"),
             LegState::Down(reason) => error!(%reason, "the broker takes no messages"),
         }
-        let connected = BROKER_CONNECTED.with_label_values(&[Backend::Solace.as_str()]);
-        connected.set(i64::from(state == LegState::Up));
+        show_connected(Backend::Solace, self.wiring.leg, state == LegState::Up);
         self.reported = Some(state);
     }
 }

@@ -5,8 +5,8 @@ use bytes::Bytes;
 use tillstream_broker::OutboundMessage;
 use tillstream_listener::ListenerSettings;
 use tillstream_smf::{
-    AnswerBody, Bind, Content, Delivered, FlowType, MessageFlags, NameAt, NameKind, Outcome, Published, Reply,
-    RequestBody, Response,
+    AnswerBody, Bind, Content, Delivered, FlowAck, FlowType, MessageFlags, NameAt, NameKind, Outcome, Published, Reply,
+    RequestBody, Response, Settlement,
 };
 use tillstream_supervision::Place;
 use uuid::Uuid;
@@ -178,6 +178,60 @@ fn ids_ascend_on_every_flow_over_rebinds_and_a_clock_that_went_back() {
             // As if an earlier process had given ids from a clock that was two days ahead.
             last = id(&got[2]) + 172_800_000_000;
         }
+    });
+}
+
+#[test]
+fn no_client_pushes_ids_to_where_others_would_take_new_messages_for_old_ones() {
+    in_tree(async {
+        let (process, next_process) = (Bench::new(), Bench::new());
+        let claim = |seen| Bind { queue: Some("q".to_owned()), last_received: Some(seen), ..Bind::default() };
+        let mut vandal = Client::login(process.address, "vandal").await;
+        for seen in [(1 << 53) - 1, u64::MAX] {
+            // Whatever it is told: what counts is what becomes of others.
+            let _ = vandal.try_bind(claim(seen)).await;
+        }
+        drop(vandal);
+        let mut reader = Client::login(process.address, "reader").await;
+        reader.bind("q", 255).await.unwrap();
+        process.publish("q/a", 1..=1).await;
+        let seen = id(&reader.delivery().await);
+
+        let mut reader = Client::login(next_process.address, "reader").await;
+        reader.try_bind(claim(seen)).await.unwrap();
+        next_process.publish("q/a", 2..=2).await;
+
+        let got = id(&reader.delivery().await);
+        assert!(got > seen, "{got} after {seen}: a client drops it and acknowledges it unseen");
+    });
+}
+
+#[test]
+fn who_claims_to_have_seen_what_was_never_given_is_refused_rather_than_sent_what_it_would_drop() {
+    in_tree(async {
+        let bench = Bench::new();
+        let mut client = Client::login(bench.address, "client").await;
+        let claim = Bind { queue: Some("q".to_owned()), last_received: Some(u64::MAX), ..Bind::default() };
+        assert_eq!(client.try_bind(claim).await, Err(Response::SERVICE_UNAVAILABLE));
+        assert_eq!(bench.stats("q").consumers, 0);
+    });
+}
+
+#[test]
+fn whoever_settles_a_message_has_received_it() {
+    in_tree(async {
+        let bench = Bench::new();
+        bench.publish("q/a", 1..=5).await;
+        let mut client = Client::login(bench.address, "client").await;
+        let flow_id = client.bind("q", 3).await.unwrap().flow_id;
+        let first = client.deliveries(3).await;
+
+        let settled = Settlement { first: id(&first[0]), last: id(&first[1]), outcome: Outcome::Accepted };
+        client.send(RequestBody::FlowAck(FlowAck { flow_id, received: None, window: None, settled: vec![settled] })).await;
+
+        // The third is still under way, so there is room for two.
+        assert_eq!(numbers(&client.deliveries(2).await), [4, 5]);
+        client.nothing_else().await;
     });
 }
 

@@ -2,7 +2,7 @@
 //! Nothing here is guaranteed, and the tests say what that means for whoever does not read.
 
 use tillstream_listener::ListenerSettings;
-use tillstream_smf::{Action, Response};
+use tillstream_smf::{Action, RequestBody, Response, Update};
 use tillstream_supervision::Place;
 
 use crate::bench::Bench;
@@ -47,6 +47,51 @@ fn an_inbox_is_its_clients_own_however_others_subscribe() {
 
         assert_eq!(&owner.delivery().await.content.payload[..], b"private");
         thief.nothing_else().await;
+    });
+}
+
+#[test]
+fn a_client_that_calls_itself_by_a_wildcard_reads_nobody_elses_inbox() {
+    in_tree(async {
+        let bench = Bench::new();
+        let rename = |name: &str| RequestBody::Update(Update { client_name: Some(name.to_owned()), description: None });
+        let mut owner = Client::login(bench.address, "owner").await;
+        owner.send(rename("till")).await;
+        assert_eq!(owner.answer().await.response, Response::OK);
+        assert_eq!(owner.subscribe("#P2P/tillstream/till/>").await, Response::OK);
+        let mut thief = Client::login(bench.address, "thief").await;
+        for name in ["*", ">", "t*"] {
+            thief.send(rename(name)).await;
+            assert_eq!(thief.answer().await.response, Response::FORBIDDEN, "{name}");
+            assert_eq!(thief.subscribe(&format!("#P2P/tillstream/{name}/>")).await, Response::OK);
+        }
+
+        let mut sender = Client::login(bench.address, "sender").await;
+        sender.send(direct("#P2P/tillstream/till/answer", "private")).await;
+
+        assert_eq!(&owner.delivery().await.content.payload[..], b"private");
+        thief.nothing_else().await;
+    });
+}
+
+/// Else one message costs the time of all other connections, and a thousand subscriptions cost gigabytes.
+#[test]
+fn topics_that_are_longer_than_topics_can_be_are_neither_kept_nor_passed_on() {
+    in_tree(async {
+        let bench = Bench::new();
+        let mut client = Client::login(bench.address, "client").await;
+        let inbox = format!("#P2P/v:tillstream/00000001/client{}", "/x".repeat(10_000));
+        for topic in [">", &inbox] {
+            assert_eq!(client.subscribe(topic).await, Response::OK);
+        }
+        let mut sender = Client::login(bench.address, "sender").await;
+        for topic in ["a".repeat(251), "a/".repeat(10_000) + "a", inbox] {
+            sender.send(direct(&topic, "endless")).await;
+        }
+        sender.send(direct(&"a".repeat(250), "fine")).await;
+
+        assert_eq!(&client.delivery().await.content.payload[..], b"fine");
+        client.nothing_else().await;
     });
 }
 

@@ -120,6 +120,27 @@ fn a_client_over_the_limit_of_connections_is_told_so() {
 }
 
 #[test]
+fn strangers_who_say_nothing_make_way_for_clients() {
+    in_tree(async {
+        let settings =
+            ListenerSettings { max_connections: 2, login_within: Duration::from_secs(3600), ..ListenerSettings::default() };
+        let bench = Bench::with(settings, &Place::here());
+        let mut early = Client::login(bench.address, "early").await;
+        let mut strangers = Vec::new();
+        for number in 0..20 {
+            strangers.push(Client::connect(bench.address, &format!("stranger {number}")).await);
+        }
+
+        Client::login(bench.address, "late").await;
+
+        for stranger in &mut strangers[..16] {
+            stranger.closed().await;
+        }
+        early.nothing_else().await;
+    });
+}
+
+#[test]
 fn a_stranger_who_says_nothing_or_the_wrong_thing_is_sent_away() {
     in_tree(async {
         let settings = ListenerSettings { login_within: Duration::from_millis(50), ..ListenerSettings::default() };
