@@ -13,7 +13,7 @@ use crate::api::{FaultRecord, Verdict};
 use crate::error::DrillError;
 use crate::kinds::FaultKind;
 use crate::options::Tempo;
-use crate::service::{Service, read};
+use crate::service::{Reply, Service, read};
 use crate::tree::{Node, Target};
 use crate::watch::ClockWatch;
 
@@ -42,6 +42,8 @@ pub enum State {
     NotFired,
     /// It took effect and was not made good in time.
     Unrecovered,
+    /// The process does not have what the fault would disturb, such as a broker that runs elsewhere.
+    NotHere,
     /// The service did not take the order.
     Refused,
 }
@@ -116,7 +118,11 @@ impl Order {
 impl Outcome {
     /// The order was not carried out.
     pub(crate) fn refused(why: String) -> Self {
-        Self { id: None, state: State::Refused, verdict: Verdict::default(), note: Some(why) }
+        Self::not_ordered(State::Refused, why)
+    }
+
+    fn not_ordered(state: State, why: String) -> Self {
+        Self { id: None, state, verdict: Verdict::default(), note: Some(why) }
     }
 
     fn of(record: FaultRecord, state: State, note: Option<String>) -> Self {
@@ -154,7 +160,7 @@ impl Injector {
         for _ in 0..ORDERS {
             let record = match self.order(order).await? {
                 Ok(record) => record,
-                Err(refusal) => return Ok(Outcome::refused(refusal)),
+                Err(outcome) => return Ok(outcome),
             };
             self.known.insert(record.id);
             if let Some(record) = self.verdict(order, record).await? {
@@ -165,8 +171,8 @@ impl Injector {
         Ok(Outcome { id: None, state: State::Unrecovered, verdict: Verdict::default(), note: Some(note) })
     }
 
-    /// The record of the ordered fault, or why it was refused.
-    async fn order(&self, order: &Order) -> Result<Result<FaultRecord, String>, DrillError> {
+    /// The record of the ordered fault, or what became of the order.
+    async fn order(&self, order: &Order) -> Result<Result<FaultRecord, Outcome>, DrillError> {
         let (started, path) = (Instant::now(), order.path());
         loop {
             let sent = self.service.send(Method::POST, &path, Some(order.body()), ANSWER_WITHIN).await;
@@ -176,17 +182,18 @@ impl Injector {
                     Err(error) => return Err(error),
                 },
                 Ok(reply) if reply.status == 403 => return Err(DrillError::FaultsDisabled),
-                Ok(reply) => {
-                    let text: String = reply.text.chars().take(SHOWN).collect();
-                    (format!("{}: {text}", reply.status), patience_with(reply.status, self.tempo))
+                // An environment has no path that might come back.
+                Ok(reply) if reply.status == 404 && order.target.is_none() => {
+                    return Ok(Err(Outcome::not_ordered(State::NotHere, shown(&reply))));
                 }
+                Ok(reply) => (shown(&reply), patience_with(reply.status, self.tempo)),
                 Err(cut) => (cut.to_string(), self.tempo.outage),
             };
             if let Some(record) = self.look_up(order).await {
                 return Ok(Ok(record));
             }
             if started.elapsed() >= patience {
-                return Ok(Err(last));
+                return Ok(Err(Outcome::refused(last)));
             }
             sleep(AGAIN_AFTER).await;
         }
@@ -249,6 +256,11 @@ impl Injector {
             sleep(AGAIN_AFTER / 4).await;
         }
     }
+}
+
+fn shown(reply: &Reply) -> String {
+    let text: String = reply.text.chars().take(SHOWN).collect();
+    format!("{}: {text}", reply.status)
 }
 
 /// Overload passes, a target that is being restarted comes back; anything else is a refusal.

@@ -128,7 +128,7 @@ impl Report {
 
     /// Faults that find nobody to hurt prove nothing.
     fn of_effect(&self) -> Vec<String> {
-        let asked = self.faults.len();
+        let asked = self.faults.iter().filter(|row| row.state != State::NotHere).count();
         let effective = self.faults.iter().filter(|row| row.took_effect()).count();
         if effective * 2 >= asked {
             return Vec::new();
@@ -145,7 +145,7 @@ impl Report {
 
 fn figures(rows: &[FaultRow], name: impl Fn(&FaultRow) -> Option<String>) -> BTreeMap<String, Figures> {
     let mut groups = BTreeMap::<String, Vec<&FaultRow>>::new();
-    for row in rows.iter().filter(|row| row.state != State::Refused) {
+    for row in rows.iter().filter(|row| !matches!(row.state, State::Refused | State::NotHere)) {
         if let Some(name) = name(row) {
             groups.entry(name).or_default().push(row);
         }
@@ -268,6 +268,11 @@ pub(crate) mod tests {
         assert_eq!(lame(3), "only 1 of 4 faults took effect: little is proven");
         assert_eq!(lame(4), "only 0 of 4 faults took effect: little is proven");
         assert_eq!(reasons_for_test(|report| report.faults.clear()), "", "nobody asked for faults");
+        let elsewhere = reasons_for_test(|report| {
+            report.faults.extend([report_for_test().faults, report_for_test().faults].concat());
+            report.faults.iter_mut().skip(1).for_each(|row| row.state = State::NotHere);
+        });
+        assert_eq!(elsewhere, "", "what runs elsewhere was not to be hurt here");
         let stall = reasons_for_test(|report| {
             report.faults.truncate(1);
             report.faults[0].kind = FaultKind::BrokerStall;

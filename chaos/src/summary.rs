@@ -90,6 +90,7 @@ const fn state(state: State) -> &'static str {
         State::Recovered => "recovered",
         State::NotFired => "not fired",
         State::Unrecovered => "NOT RECOVERED",
+        State::NotHere => "not here",
         State::Refused => "REFUSED",
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{Backend, Drill, Setup, SmallDisk, count_from, pause};
+use crate::support::{Drill, Setup, SmallDisk, count_from, pause};
 
 /// Sales per second of the load.
 const LOAD: &str = "1000";
@@ -18,7 +18,7 @@ const REST: Duration = Duration::from_secs(240);
 async fn seeded_faults_of_all_kinds_under_load_lose_nothing_and_double_nothing() {
     let faults = count_from("TILLSTREAM_TEST_DRILL_FAULTS", 70);
     let app = impatient().start().await;
-    let mut drill = Drill::start(&app, &["--faults", &faults.to_string(), "--load", LOAD, "--kinds", &kinds()]);
+    let mut drill = Drill::start(&app, &["--faults", &faults.to_string(), "--load", LOAD]);
 
     let time_for_faults = Duration::from_secs(faults * 10);
     let (code, report) = drill.ends(REST + time_for_faults).await;
@@ -87,15 +87,6 @@ async fn fill_and_heal() {
     assert_nothing_lost(code, &report);
     assert!(count(&report, "/load/statuses/503") > 0, "the full disk was not felt: {report:#}");
     assert!(app.is_alive());
-}
-
-/// All that falsify nothing; those of the broker only where it is in the process, for elsewhere `outages` has them.
-fn kinds() -> String {
-    let everywhere = "panic,panic_after,stop,hang,block,clock,disk_full,disk_readonly";
-    match Backend::of_this_run() {
-        Backend::Embedded => format!("{everywhere},broker_stall,drop_acks"),
-        Backend::Solace => everywhere.to_owned(),
-    }
 }
 
 /// A service that notices hangs quickly, so that many faults fit into little time.
