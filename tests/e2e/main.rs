@@ -15,8 +15,6 @@ mod faults;
 mod http_answers;
 mod http_bodies;
 mod http_queries;
-#[cfg(feature = "solace")]
-mod journal;
 mod network;
 #[cfg(feature = "solace")]
 mod old_broker_defects;

@@ -11,7 +11,7 @@ use crate::workspace;
 const VARIABLE: &str = "TILLSTREAM_TEST_BACKEND";
 
 /// Tests that are on the Solace backend whatever is chosen; once is enough.
-const ALWAYS_ON_SOLACE: [&str; 4] = ["journal::", "outages::", "refusals::", "old_broker_defects::"];
+const ALWAYS_ON_SOLACE: [&str; 3] = ["outages::", "refusals::", "old_broker_defects::"];
 
 /// The suite with the broker in the service's process.
 pub fn on_embedded() -> Result<Tests> {
