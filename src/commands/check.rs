@@ -128,8 +128,9 @@ fn describe(broker: &Broker) -> String {
 
 fn limits(settings: &Settings) -> anyhow::Result<String> {
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    if files < OPEN_FILES {
-        bail!("only {files} open files are allowed, raise the limit to {OPEN_FILES} (`ulimit -n {OPEN_FILES}`)");
+    let wanted = OPEN_FILES + smf_connections(settings);
+    if files < wanted {
+        bail!("only {files} open files are allowed, raise the limit to {wanted} (`ulimit -n {wanted}`)");
     }
     let place = existing(&settings.data_dir.0);
     access(place, Access::WRITE_OK).with_context(|| format!("write into `{}`", place.display()))?;
@@ -140,6 +141,13 @@ fn limits(settings: &Settings) -> anyhow::Result<String> {
         bail!("`{}` has {} MiB free, at least {} MiB are needed", place.display(), free >> 20, needed >> 20);
     }
     Ok(format!("{files} open files, {} MiB free in `{}`", free >> 20, place.display()))
+}
+
+/// As many as the listener may hold, so that its clients take no file from the tills: those that are logged in, and as many
+/// that are not yet.
+fn smf_connections(settings: &Settings) -> u64 {
+    let most = u64::try_from(settings.smf.max_connections).unwrap_or(u64::MAX);
+    settings.smf.listen.map_or(0, |_| most.saturating_mul(2))
 }
 
 /// The directory itself or the nearest one above that exists.

@@ -2,11 +2,13 @@
 //! Does not decide who may do what; the domain's matrix does.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::{Entry, OccupiedEntry};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use actix::{Actor, Handler};
 use anyhow::Context;
+use secrecy::ExposeSecret;
 use tillstream_broker::Broker;
 use tillstream_domain::{BrokerUser, Topics};
 use tillstream_listener::{Account, Accounts, Consume, ListenerMemory, ListenerWiring, Rights, SmfListener};
@@ -77,8 +79,16 @@ impl SmfDoor {
 
 impl Matrix {
     /// A user that the tree does not know cannot log in.
+    /// Roles that share a user name share their rights, as on any broker.
     fn accounts(&self, tree: &SecretTree) -> BTreeMap<String, Account> {
-        BrokerUser::ALL.into_iter().filter_map(|user| self.account(user, tree)).collect()
+        let mut accounts = BTreeMap::<String, Account>::new();
+        for (name, account) in BrokerUser::ALL.into_iter().filter_map(|user| self.account(user, tree)) {
+            match accounts.entry(name) {
+                Entry::Vacant(free) => drop(free.insert(account)),
+                Entry::Occupied(taken) => share(taken, account),
+            }
+        }
+        accounts
     }
 
     fn account(&self, user: BrokerUser, tree: &SecretTree) -> Option<(String, Account)> {
@@ -99,6 +109,21 @@ impl Matrix {
             subscribe: user.subscribe_patterns(&self.topics),
         }
     }
+}
+
+/// One name has one password: the one that was there first.
+fn share(mut taken: OccupiedEntry<'_, String, Account>, more: Account) {
+    if taken.get().password.expose_secret() != more.password.expose_secret() {
+        let name = taken.key();
+        warn!(user.name = name, "broker user `{name}` is in two secrets with different passwords, the first one holds");
+    }
+    let rights = &mut taken.get_mut().rights;
+    rights.publish.extend(more.rights.publish);
+    rights.subscribe.extend(more.rights.subscribe);
+    rights.consume = match (std::mem::replace(&mut rights.consume, Consume::All), more.rights.consume) {
+        (Consume::Queues(some), Consume::Queues(others)) => Consume::Queues(some.into_iter().chain(others).collect()),
+        _ => Consume::All,
+    };
 }
 
 /// Keeps the listener's users in step with the secrets.
@@ -192,6 +217,25 @@ mod tests {
             "sale_pos_transaction_validation",
         ];
         assert_eq!(names, expected);
+    }
+
+    #[test]
+    fn roles_that_share_a_user_have_the_rights_of_all_of_them() {
+        let user = |password: &str| {
+            let keys = [("username", "one"), ("password", password)];
+            SecretEntry::new(1, chrono::Utc::now(), keys.map(|(key, value)| (key.to_owned(), value.into())).into())
+        };
+        let both = [(BrokerUser::Validation, "first"), (BrokerUser::Aggregation, "second")];
+        let entries = both.map(|(role, password)| (role.credentials_path().to_owned(), user(password)));
+        let accounts = matrix_for_test().accounts(&SecretTree { entries: entries.into() });
+        let (account, topics) = (&accounts["one"], matrix_for_test().topics);
+        assert_eq!(accounts.len(), 1);
+        for role in [BrokerUser::Validation, BrokerUser::Aggregation] {
+            assert!(role.publish_patterns(&topics).iter().all(|pattern| account.rights.publish.contains(pattern)));
+        }
+        let consumed = BrokerUser::Aggregation.consumes(STORES).into_iter().collect();
+        assert_eq!(account.rights.consume, Consume::Queues(consumed));
+        assert_eq!(account.password.expose_secret(), "first");
     }
 
     #[test]

@@ -128,9 +128,9 @@ impl ConsumerFlow {
             DeliveryIds { flow_id: self.id, message_id, previous_id: self.previous, redelivered: delivery.redelivered };
         let delivered = Delivered { content: content::of_delivery(&delivery), guaranteed: Some(ids) };
         if let Err(failure) = Reply::Deliver(delivered).encode(out) {
-            // What came by SMF goes by SMF, so this is a message that cannot be: it must not stop the others.
-            error!(queue = %self.queue, topic = %delivery.topic, error = %failure, "message does not fit a frame, given up");
-            return self.settle_all(&[delivery.id], Outcome::Rejected);
+            // What came by SMF goes by SMF, so this is a message that cannot be. It must neither stop the others nor be lost,
+            // and a queue may have nowhere to put it aside: it stays with this flow, and goes back when that ends.
+            return error!(queue = %self.queue, topic = %delivery.topic, error = %failure, "message does not fit a frame");
         }
         self.previous = message_id;
         self.under_way.push_back(message_id);
@@ -139,21 +139,26 @@ impl ConsumerFlow {
 
     /// What the client says about messages that it has got.
     pub(crate) fn hear(&mut self, ack: &FlowAck) {
-        if let Some(received) = ack.received {
-            while self.under_way.front().is_some_and(|id| *id <= received) {
-                self.under_way.pop_front();
-            }
-        }
+        ack.received.into_iter().for_each(|id| self.arrived(id));
         if let Some(window) = ack.window {
             self.window = window as usize;
         }
         ack.settled.iter().for_each(|settlement| self.settle(settlement));
     }
 
-    /// A range may cover ids that were never sent here.
+    /// Everything up to that id has arrived.
+    fn arrived(&mut self, id: u64) {
+        while self.under_way.front().is_some_and(|first| *first <= id) {
+            self.under_way.pop_front();
+        }
+    }
+
+    /// A range may cover ids that were never sent here. What is settled has arrived: else a client that settles and
+    /// confirms nothing would have us remember every id.
     fn settle(&mut self, settlement: &Settlement) {
         let range = settlement.first..=settlement.last;
-        let own: Vec<u64> = self.unsettled.extract_if(range, |_, _| true).map(|(_, own)| own).collect();
+        let (ids, own): (Vec<u64>, Vec<u64>) = self.unsettled.extract_if(range, |_, _| true).unzip();
+        ids.last().into_iter().for_each(|id| self.arrived(*id));
         self.settle_all(&own, settlement.outcome);
     }
 

@@ -105,10 +105,13 @@ async fn serve(hub: Arc<Hub>, socket: TcpListener) {
 
 fn welcome(hub: &Arc<Hub>, stream: TcpStream, tasks: &mut JoinSet<Parting>) {
     let peers = hub.memory.peers();
-    // A login over the limit is refused with a word; this many are not even listened to.
+    // A login over the limit is refused with a word. This many are strangers for the most part, who must not keep clients
+    // out by saying nothing.
     if peers.count() >= hub.settings.max_connections.saturating_mul(2) {
         metrics::LOGINS_REFUSED.with_label_values(&["full"]).inc();
-        return;
+        if !peers.cut_oldest_stranger() {
+            return;
+        }
     }
     // Answers are written in batches already.
     if let Err(failure) = stream.set_nodelay(true) {

@@ -11,8 +11,10 @@ use crate::peers::Peers;
 use crate::publisher::PublisherFlow;
 use crate::switchboard::Switchboard;
 
-/// Ids above this are not exact in every client language; a client cannot push ours there.
-const MAX_EXACT: u64 = 1 << 53;
+/// How far ahead of the wall clock the clock of an earlier process may have been: ten years, in microseconds. Bound to
+/// the clock, because what one process believes the next one must believe as well; and far below what is no exact number
+/// in every client language.
+const FURTHEST_AHEAD: u64 = 315_360_000_000_000;
 
 /// Shared by all incarnations of one listener: make it once and clone it into the wiring.
 #[derive(Clone, Default)]
@@ -50,11 +52,15 @@ impl ListenerMemory {
         self.0.last_delivery.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// A client has got that id from a process whose clock was ahead: ours go on behind it.
-    pub(crate) fn has_seen(&self, id: u64) {
-        if id < MAX_EXACT {
+    /// A client has got that id from a process whose clock was ahead: ours go on behind it. False when that cannot be: the
+    /// client would drop what it gets, and ids that followed it would be out of reach for the next process.
+    #[must_use]
+    pub(crate) fn has_seen(&self, id: u64) -> bool {
+        let possible = id <= self.0.began.max(microseconds()).saturating_add(FURTHEST_AHEAD);
+        if possible {
             self.0.last_delivery.fetch_max(id, Ordering::Relaxed);
         }
+        possible
     }
 
     /// A new publisher flow. Over the limit, the one that has been without a connection for the longest is forgotten.
@@ -64,7 +70,7 @@ impl ListenerMemory {
         let flow = Arc::new(Mutex::new(PublisherFlow::new(name.clone(), user.to_owned(), number)));
         let mut publishers = lock(&self.0.publishers);
         if publishers.len() >= remembered {
-            forget_one(&mut publishers);
+            forget_one(&mut publishers, remembered);
         }
         publishers.insert(name, Arc::clone(&flow));
         flow
@@ -81,11 +87,15 @@ impl ListenerMemory {
     }
 }
 
-/// Flows with a connection stay: there are no more of them than connections may have. One that is in use is not waited for.
-fn forget_one(publishers: &mut HashMap<String, Arc<Mutex<PublisherFlow>>>) {
+/// Flows with a connection stay and do not count: there are no more of them than connections may have. One that is in use
+/// is not waited for.
+fn forget_one(publishers: &mut HashMap<String, Arc<Mutex<PublisherFlow>>>, remembered: usize) {
     let idle = |flow: &Mutex<PublisherFlow>| flow.try_lock().ok().and_then(|flow| flow.left());
-    let left = publishers.iter().filter_map(|(name, flow)| idle(flow).map(|at| (at, name)));
-    let oldest = left.min().map(|(_, name)| name.clone());
+    let left: Vec<_> = publishers.iter().filter_map(|(name, flow)| idle(flow).map(|at| (at, name))).collect();
+    if left.len() < remembered {
+        return;
+    }
+    let oldest = left.into_iter().min().map(|(_, name)| name.clone());
     oldest.and_then(|name| publishers.remove(&name));
 }
 
@@ -107,7 +117,12 @@ impl Inner {
 impl Default for Inner {
     /// The wall clock in microseconds: no broker delivers a million messages per second for as long as it was away.
     fn default() -> Self {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self::began(u64::try_from(since_epoch.as_micros()).unwrap_or_default())
+        Self::began(microseconds())
     }
+}
+
+/// The wall clock.
+fn microseconds() -> u64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since_epoch.as_micros()).unwrap_or_default()
 }

@@ -30,6 +30,7 @@ pub static BYTES: LazyLock<IntCounterVec> = LazyLock::new(|| {
 
 /// Direct messages that did not reach a subscriber.
 pub static DIRECT_DROPPED: LazyLock<IntCounterVec> = LazyLock::new(|| {
-    let help = "Direct messages dropped: slow (a subscriber does not read) or denied (no right to publish).";
+    let help =
+        "Direct messages dropped: slow (a subscriber does not read), denied (no right to publish) or topic (too long).";
     register_int_counter_vec!("smf_direct_dropped_total", help, &["reason"]).expect(ONCE)
 });

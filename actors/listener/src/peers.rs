@@ -1,7 +1,7 @@
 //! The connections as others see them: numbers, client names, and closing them from outside.
 //! Serves none of them; that is what each connection's own task does.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{Shutdown, TcpStream as StdStream};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -112,6 +112,17 @@ impl Peers {
     pub(crate) fn cut(&self, number: u64) {
         let peer = lock(&self.present).get(&number).cloned();
         peer.into_iter().for_each(|peer| peer.cut());
+    }
+
+    /// Cuts the connection on which nobody has logged in for the longest; false when there is none. It counts no more,
+    /// though its task has still to end.
+    pub(crate) fn cut_oldest_stranger(&self) -> bool {
+        let named: HashSet<u64> = lock(&self.names).values().copied().collect();
+        let mut present = lock(&self.present);
+        let oldest = present.keys().filter(|number| !named.contains(number)).min().copied();
+        let stranger = oldest.and_then(|number| present.remove(&number));
+        drop(present);
+        stranger.inspect(|stranger| stranger.cut()).is_some()
     }
 
     /// Ends all connections: their tasks belong to an earlier incarnation.

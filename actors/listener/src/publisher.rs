@@ -43,8 +43,18 @@ pub(crate) struct PublisherFlow<W = Publishing> {
     repeat: bool,
     /// Messages whose fate is not known, in order.
     waiting: VecDeque<(u64, Fate<W>)>,
+    /// How many messages have arrived.
+    arrived: u64,
     /// Settled messages that were refused and whose client may not know.
-    refused: VecDeque<(u64, Response)>,
+    refused: VecDeque<Refused>,
+}
+
+/// A message that was refused.
+struct Refused {
+    id: u64,
+    /// How many have arrived up to it. Ids say nothing about that: they may have holes.
+    place: u64,
+    response: Response,
 }
 
 /// What becomes of a message.
@@ -95,6 +105,7 @@ impl<W: Future<Output = Result<(), PublishError>> + Unpin> PublisherFlow<W> {
             told: 0,
             repeat: false,
             waiting: VecDeque::new(),
+            arrived: 0,
             refused: VecDeque::new(),
         }
     }
@@ -107,7 +118,7 @@ impl<W: Future<Output = Result<(), PublishError>> + Unpin> PublisherFlow<W> {
         }
         // The client counts everything up to the answer as acknowledged, so it must stop before the first refusal that
         // the client may not have heard of.
-        let unheard = self.refused.iter().map(|(id, _)| *id).find(|id| *id > last_acked);
+        let unheard = self.refused.iter().map(|refused| refused.id).find(|id| *id > last_acked);
         let known = unheard.map_or(self.settled, |id| last_acked.max(id - 1));
         (self.holder, self.left) = (Some(holder), None);
         self.window = usize::from(window);
@@ -156,20 +167,19 @@ impl<W: Future<Output = Result<(), PublishError>> + Unpin> PublisherFlow<W> {
     /// Waits for the fate of the next message.
     pub(crate) fn take(&mut self, id: u64, fate: Fate<W>) {
         (self.received, self.carried) = (id, id);
+        self.arrived += 1;
         self.waiting.push_back((id, fate));
     }
 
     /// Hears the broker's words, in order, until one is still to come.
     pub(crate) fn hear(&mut self, context: &mut Context<'_>) {
         while let Some((id, fate)) = self.waiting.front_mut() {
+            let Poll::Ready(refusal) = fate.poll(context) else { return };
             let id = *id;
-            match fate.poll(context) {
-                Poll::Pending => return,
-                Poll::Ready(None) => {}
-                Poll::Ready(Some(response)) => self.refused.push_back((id, response)),
-            }
             self.settled = id;
             self.waiting.pop_front();
+            let place = self.arrived - self.waiting.len() as u64;
+            self.refused.extend(refusal.map(|response| Refused { id, place, response }));
         }
     }
 
@@ -178,8 +188,8 @@ impl<W: Future<Output = Result<(), PublishError>> + Unpin> PublisherFlow<W> {
         let until = self.settled.min(self.carried);
         let mut words: Vec<Word> = Vec::new();
         if until > self.told {
-            let unheard = self.refused.iter().filter(|(id, _)| *id > self.told && *id <= until);
-            words.extend(unheard.cloned());
+            let unheard = self.refused.iter().filter(|refused| refused.id > self.told && refused.id <= until);
+            words.extend(unheard.map(|refused| (refused.id, refused.response.clone())));
             if words.last().is_none_or(|(id, _)| *id < until) {
                 words.push((until, Response::OK));
             }
@@ -194,8 +204,8 @@ impl<W: Future<Output = Result<(), PublishError>> + Unpin> PublisherFlow<W> {
 
     /// A client has no more than a window of messages that it knows no fate of.
     fn forget_refusals(&mut self) {
-        let surely_known = self.received.saturating_sub(WIDEST).min(self.told);
-        while self.refused.front().is_some_and(|(id, _)| *id <= surely_known) {
+        let surely_known = self.arrived.saturating_sub(WIDEST);
+        while self.refused.front().is_some_and(|refused| refused.place <= surely_known && refused.id <= self.told) {
             self.refused.pop_front();
         }
     }

@@ -24,6 +24,11 @@ pub(crate) fn matches(subscription: &str, topic: &str) -> bool {
     levels.next().is_none()
 }
 
+/// Whether a topic, or a subscription, is no longer than there can be one. Looking for subscribers takes a look per level.
+pub(crate) fn fits(topic: &str) -> bool {
+    topic.len() <= MAX_TOPIC_BYTES
+}
+
 /// Whether a client may mean something by it.
 pub(crate) fn is_subscription(text: &str) -> bool {
     let mut words = text.split('/').peekable();
@@ -34,7 +39,12 @@ pub(crate) fn is_subscription(text: &str) -> bool {
             return false;
         }
     }
-    text.len() <= MAX_TOPIC_BYTES
+    fits(text)
+}
+
+/// Whether a name would stand for others as part of a subscription.
+pub(crate) fn has_wildcard(name: &str) -> bool {
+    name.split('/').any(|word| word == ">" || word.ends_with('*'))
 }
 
 fn stands_for(word: &str, level: &str) -> bool {

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Waker};
 
 use tillstream_broker::BindError;
 use tillstream_smf::{Access, AnswerBody, Bind, Bound, CorrelationTag, FlowAck, FlowType, Permission, Response};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::Desk;
 use crate::consumer::ConsumerFlow;
@@ -26,7 +26,12 @@ impl Desk {
         let queue = self.may_bind(&bind)?;
         let max_unacked = self.hub.settings.max_unacked;
         let flow_id = self.next_flow().ok_or(Response::TOO_MANY_CLIENTS_ON_QUEUE)?;
-        bind.last_received.into_iter().for_each(|id| self.hub.memory.has_seen(id));
+        if let Some(id) = bind.last_received
+            && !self.hub.memory.has_seen(id)
+        {
+            warn!(connection = self.number, %queue, id, "client has seen an id that was never given, bind refused");
+            return Err(Response::SERVICE_UNAVAILABLE);
+        }
         let standby = Box::pin(self.hub.broker.line_up(&queue, max_unacked));
         let window = bind.window.unwrap_or(USUAL_WINDOW);
         let wants_changes = bind.wants_flow_changes == Some(true);

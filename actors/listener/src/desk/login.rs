@@ -17,7 +17,7 @@ use super::{Client, Desk, Phase};
 use crate::accounts::Rights;
 use crate::metrics;
 use crate::parting::Parting;
-use crate::topics::is_subscription;
+use crate::topics::{fits, has_wildcard, is_subscription};
 
 /// What clients are told that we are.
 const ROUTER: &str = "tillstream";
@@ -55,7 +55,7 @@ impl Desk {
         }
         let name = login.client_name.filter(|name| !name.is_empty());
         let name = name.unwrap_or_else(|| format!("#client/{}", self.number));
-        if name.len() > MAX_NAME {
+        if !is_name(&name) {
             return self.refuse(Response::FORBIDDEN, "name");
         }
         let stated = login.keep_alive_seconds.filter(|seconds| *seconds > 0).map(|it| Duration::from_secs(it.into()));
@@ -135,7 +135,8 @@ impl Desk {
     fn rename(&mut self, name: String) -> Response {
         let Phase::Serving(client) = &mut self.phase else { return Response::FORBIDDEN };
         let peers = self.hub.memory.peers();
-        if name.is_empty() || name.len() > MAX_NAME {
+        // The name becomes part of the inbox, which would be everybody's.
+        if !is_name(&name) || has_wildcard(&name) {
             return Response::FORBIDDEN;
         }
         if !peers.claim(&name, self.number) {
@@ -163,7 +164,7 @@ impl Desk {
         let Phase::Serving(client) = &mut self.phase else { return Response::FORBIDDEN };
         if topic.starts_with(INBOXES) {
             let own = topic.strip_prefix(client.inbox.as_str()).is_some_and(|rest| rest.starts_with('/'));
-            if !own || client.subscriptions.len() >= self.hub.settings.max_subscriptions {
+            if !own || !fits(topic) || client.subscriptions.len() >= self.hub.settings.max_subscriptions {
                 // A refusal would end the client's connect; but nobody reads what others get.
                 return Response::OK;
             }
@@ -189,4 +190,9 @@ impl Desk {
         }
         Response::OK
     }
+}
+
+/// Names are logged, so they are words on a line.
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= MAX_NAME && !name.contains(char::is_control)
 }

@@ -13,6 +13,7 @@ use crate::locks::lock;
 use crate::metrics;
 use crate::parting::Parting;
 use crate::publisher::{Addressed, Arrival, Fate};
+use crate::topics::fits;
 
 impl Desk {
     pub(super) fn open_publisher(&mut self, correlation: Option<CorrelationTag>, open: &OpenPubFlow) {
@@ -111,6 +112,10 @@ impl Desk {
     fn pass_on(&self, content: &Content, frame: &Frame) {
         if !self.client().is_some_and(|client| client.rights.may_publish(&content.topic)) {
             metrics::DIRECT_DROPPED.with_label_values(&["denied"]).inc();
+            return;
+        }
+        if !fits(&content.topic) {
+            metrics::DIRECT_DROPPED.with_label_values(&["topic"]).inc();
             return;
         }
         self.hub.memory.switchboard().pass_on(&content.topic, frame.bytes());

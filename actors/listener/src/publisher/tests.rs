@@ -250,6 +250,21 @@ fn more_than_the_window_is_a_flood_and_a_hole_is_a_gap() {
 }
 
 #[test]
+fn a_refusal_is_remembered_for_a_window_of_messages_however_their_ids_run() {
+    let no_room = || Fate::Refused(Response::SPOOL_OVER_QUOTA);
+    let mut flow = flow_with(Vec::new());
+    for id in (1..=255).map(|number| number * 1000) {
+        assert_eq!(flow.arrive(id, id - 1000), Arrival::Next);
+        flow.take(id, no_room());
+        // Said, and lost with the connection.
+        hear(&mut flow);
+    }
+    flow.leave(1);
+
+    assert_eq!(flow.resume(2, "user", 0, 255), Some(999), "the client takes a refusal for an acknowledgement");
+}
+
+#[test]
 fn ids_at_the_end_of_all_numbers_do_no_harm() {
     let mut flow = flow_with(Vec::new());
     assert_eq!(flow.arrive(0, 0), Arrival::Again);

@@ -227,7 +227,9 @@ fn whoever_settles_a_message_has_received_it() {
         let first = client.deliveries(3).await;
 
         let settled = Settlement { first: id(&first[0]), last: id(&first[1]), outcome: Outcome::Accepted };
-        client.send(RequestBody::FlowAck(FlowAck { flow_id, received: None, window: None, settled: vec![settled] })).await;
+        client
+            .send(RequestBody::FlowAck(FlowAck { flow_id, received: None, window: None, settled: vec![settled] }))
+            .await;
 
         // The third is still under way, so there is room for two.
         assert_eq!(numbers(&client.deliveries(2).await), [4, 5]);

@@ -89,6 +89,20 @@ fn a_client_takes_another_name_unless_somebody_has_it() {
 }
 
 #[test]
+fn a_name_that_is_too_long_or_would_forge_a_line_of_the_log_is_refused() {
+    in_tree(async {
+        let bench = Bench::new();
+        let mut client = Client::login(bench.address, "client").await;
+        for name in ["x".repeat(161), "till\nERROR all sales are lost".to_owned(), "till\u{1b}[2J".to_owned()] {
+            let mut stranger = Client::connect(bench.address, "stranger").await;
+            assert_eq!(stranger.ask_login(login(&name, "all", "secret")).await, Response::FORBIDDEN, "{name:?}");
+            client.send(RequestBody::Update(Update { client_name: Some(name), description: None })).await;
+            assert_eq!(client.answer().await.response, Response::FORBIDDEN);
+        }
+    });
+}
+
+#[test]
 fn a_message_vpn_that_is_not_the_one_is_refused() {
     in_tree(async {
         let settings = ListenerSettings { message_vpn: Some("shop".to_owned()), ..ListenerSettings::default() };
@@ -122,8 +136,11 @@ fn a_client_over_the_limit_of_connections_is_told_so() {
 #[test]
 fn strangers_who_say_nothing_make_way_for_clients() {
     in_tree(async {
-        let settings =
-            ListenerSettings { max_connections: 2, login_within: Duration::from_secs(3600), ..ListenerSettings::default() };
+        let settings = ListenerSettings {
+            max_connections: 2,
+            login_within: Duration::from_secs(3600),
+            ..ListenerSettings::default()
+        };
         let bench = Bench::with(settings, &Place::here());
         let mut early = Client::login(bench.address, "early").await;
         let mut strangers = Vec::new();

@@ -282,6 +282,25 @@ fn flows_without_a_connection_are_remembered_up_to_a_limit() {
 }
 
 #[test]
+fn flows_that_are_in_use_leave_as_much_room_for_those_that_are_not() {
+    in_tree(async {
+        let settings = ListenerSettings { remembered_publishers: 2, ..ListenerSettings::default() };
+        let bench = Bench::with(settings, &Place::here());
+        let mut busy = Client::login(bench.address, "busy").await;
+        busy.open_publisher(50).await;
+        let mut cut = Client::login(bench.address, "cut").await;
+        let flow = cut.open_publisher(50).await.flow;
+        drop(cut);
+        // The name is free when the connection has ended.
+        let mut cut = Client::login(bench.address, "cut").await;
+
+        busy.open_publisher(50).await;
+
+        cut.try_open(&flow.flow_name.unwrap(), 0, 0, 50).await.unwrap();
+    });
+}
+
+#[test]
 fn a_consumer_in_the_process_sees_the_attachment_and_the_message_id() {
     in_tree(async {
         let bench = Bench::new();

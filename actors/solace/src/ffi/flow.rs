@@ -85,8 +85,9 @@ pub enum Outcome {
 /// Owns a flow. Its drop sends what is due, unbinds, and must not happen in a callback.
 pub struct Flow {
     raw: sys::solClient_opaqueFlow_pt,
-    /// Below `raw`: dropped after the flow is destroyed, when nobody is called any more.
-    _callbacks: Box<Callbacks>,
+    /// Below `raw`: dropped after the flow is destroyed, when nobody is called any more. Not a box, because the owner
+    /// of a box claims to be the only one who looks into it.
+    _callbacks: Arc<Callbacks>,
     /// A flow must not outlive its session.
     _session: Session,
 }
@@ -142,7 +143,7 @@ impl Flow {
             }
             event => on_event(event),
         };
-        let callbacks = Box::new(Callbacks { on_event: Box::new(on_event), poison: Poison::default() });
+        let callbacks = Arc::new(Callbacks { on_event: Box::new(on_event), poison: Poison::default() });
         let raw = create(session, properties, &callbacks)?;
         Ok(Self { raw, _callbacks: callbacks, _session: session.clone() })
     }
@@ -213,9 +214,9 @@ fn properties(options: &FlowOptions, tells_activity: bool, settles: bool) -> Res
 fn create(
     session: &Session,
     properties: Properties,
-    callbacks: &Callbacks,
+    callbacks: &Arc<Callbacks>,
 ) -> Result<sys::solClient_opaqueFlow_pt, Failure> {
-    let user = ptr::from_ref(callbacks).cast_mut().cast::<c_void>();
+    let user = Arc::as_ptr(callbacks).cast_mut().cast::<c_void>();
     let mut functions = sys::solClient_flow_createFuncInfo {
         // The library's older interface, which takes no messages but buffers.
         rxInfo: sys::solClient_flow_createRxCallbackFuncInfo { callback_p: ptr::null_mut(), user_p: ptr::null_mut() },
@@ -225,7 +226,7 @@ fn create(
     let (mut raw, size) = (ptr::null_mut(), size_of_val(&functions));
     let code = properties.lend(|list| {
         // SAFETY: the session is valid; list and functions are copied during the call and the functions' size is told. What
-        // `user` points to is boxed beside the flow and dropped after it is destroyed.
+        // `user` points to is held beside the flow and dropped after it is destroyed.
         unsafe { sys::solClient_session_createFlow(list, session.raw(), &raw mut raw, &raw mut functions, size) }
     });
     match code {
