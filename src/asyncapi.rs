@@ -203,8 +203,14 @@ fn messages() -> Value {
             "payload": { "$ref": format!("#/components/schemas/{schema}") },
         })
     };
+    let mut sale = message("A transaction as it was recorded", "Sale", "the transaction's");
+    sale["headers"] = json!({
+        "type": "object",
+        "description": "User properties on Solace: the W3C trace context of the request, if it had one",
+        "properties": { "traceparent": { "type": "string" }, "tracestate": { "type": "string" } },
+    });
     json!({
-        "Sale": message("A transaction as it was recorded", "Sale", "the transaction's"),
+        "Sale": sale,
         "AggregatedEvent": message("Turnover of one window of one store", "AggregatedEvent", "`event_id`"),
         "LateSale": message("A sale whose window was final", "LateSale", "the transaction's"),
         "RejectedMessage": message("A message that could not be counted", "RejectedMessage", "`message_id`"),

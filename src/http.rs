@@ -29,6 +29,7 @@ mod problem;
 mod routes;
 mod server;
 mod settings;
+mod trace;
 mod transactions;
 mod turnover;
 mod unread;

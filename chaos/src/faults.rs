@@ -15,9 +15,13 @@ use crate::injection::{Injector, Order, Outcome, State};
 use crate::kinds::FaultKind;
 use crate::options::Options;
 use crate::plan::{Draw, draws, usual_seconds};
+use crate::revision::look;
 use crate::script::Step;
 use crate::sleepers::Sleepers;
 use crate::summary;
+
+/// Far below the thousand faults that a service remembers.
+const LOOK_AGAIN_EVERY: usize = 200;
 
 /// One fault, as the table and the report show it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -111,6 +115,9 @@ impl Faults<'_> {
                 return Ok(());
             }
             self.fault(&draw, &options.targets).await?;
+            if draw.number % LOOK_AGAIN_EVERY == 0 {
+                look(self.injector.service(), &mut self.rows).await;
+            }
         }
         Ok(())
     }

@@ -140,6 +140,11 @@ impl Injector {
         Ok(Self { service, tempo, clock, known: before.into_iter().map(|record| record.id).collect() })
     }
 
+    /// Whom it asks.
+    pub(crate) const fn service(&self) -> &Service {
+        &self.service
+    }
+
     /// The tree as it is now.
     pub(crate) async fn tree(&self) -> Result<Node, DrillError> {
         self.service.learn(ACTORS, self.tempo.outage).await

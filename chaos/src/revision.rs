@@ -16,20 +16,25 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// The service looks every 5 s, and for half a minute before it believes in a loss.
 const JUDGED_WITHIN: Duration = Duration::from_secs(60);
 
-/// Takes over what the service says by now of faults that it could not judge wholly; one that a dead process has taken
-/// along, or that stays open, keeps its row.
+/// Takes over what the service says by now of faults that it could not judge wholly, until all are judged; one that a dead
+/// process has taken along, or that stays open, keeps its row.
 pub(crate) async fn revise(service: &Service, rows: &mut [FaultRow]) {
     let started = Instant::now();
     while rows.iter().any(awaits_judgement) && started.elapsed() < JUDGED_WITHIN {
-        if let Some(records) = records(service).await {
-            rows.iter_mut().filter(|row| awaits_judgement(row)).for_each(|row| take_over(row, &records));
-        }
+        look(service, rows).await;
         sleep(LOOK_EVERY).await;
     }
 }
 
+/// The same, once. The service remembers its newest faults only, so a long drill looks now and then.
+pub(crate) async fn look(service: &Service, rows: &mut [FaultRow]) {
+    let Some(records) = records(service).await else { return };
+    rows.iter_mut().filter(|row| awaits_judgement(row)).for_each(|row| take_over(row, &records));
+}
+
+/// Damage may be one side of the books that is behind the other.
 fn awaits_judgement(row: &FaultRow) -> bool {
-    row.id.is_some() && row.is_unjudged()
+    row.id.is_some() && (row.is_unjudged() || row.damage().is_some())
 }
 
 async fn records(service: &Service) -> Option<Vec<FaultRecord>> {

@@ -53,7 +53,8 @@ pub(super) struct Growth {
     pub(super) lost: Option<Difference>,
     pub(super) double: Option<Difference>,
     pub(super) open: Option<Difference>,
-    /// The ledger before, and the start of the newest window that is open now: there is something to look at again.
+    /// The ledger before, and the start of the newest window that is open now (the beginning of time where none is, but the
+    /// books are uneven: one side may only be behind). There is something to look at again.
     pub(super) unjudged: Option<(Books, i64)>,
 }
 
@@ -104,7 +105,7 @@ impl Reading {
             lost: growth.map(|(lost, _)| lost),
             double: growth.map(|(_, double)| double),
             open: self.books.as_ref().map(|now| now.open),
-            unjudged: books.and_then(|(now, then)| Some((then.clone(), now.open_starts?.1))),
+            unjudged: books.and_then(|(now, then)| Some((then.clone(), now.unjudged_until(then)?))),
         }
     }
 }
@@ -115,6 +116,12 @@ impl Books {
     /// Whether every window that starts until then is final.
     pub(super) fn are_final_until(&self, start: i64) -> bool {
         self.open_starts.is_none_or(|(oldest, _)| oldest > start)
+    }
+
+    /// The start of the newest window that the judgement has to wait for.
+    fn unjudged_until(&self, before: &Self) -> Option<i64> {
+        let newest = self.open_starts.map(|(_, newest)| newest);
+        newest.or_else(|| (!self.beyond(before).is_even()).then_some(i64::MIN))
     }
 
     /// What is missing and what is too much now and was not before.

@@ -105,6 +105,19 @@ pub struct FaultHeaders {
     prefer: Option<String>,
 }
 
+/// Headers of a request that belongs to a trace; invalid ones are ignored.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code)]
+pub struct TraceHeaders {
+    /// W3C trace context. On Solace it is carried on to the message, as the user property of this name.
+    #[param(rename = "traceparent", example = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")]
+    parent: Option<String>,
+    /// Carried on with it, up to 512 bytes.
+    #[param(rename = "tracestate", example = "rojo=00f067aa0ba902b7")]
+    state: Option<String>,
+}
+
 /// What every route with a body can answer besides its success.
 #[derive(IntoResponses)]
 #[allow(dead_code)]

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tillstream_domain::{Correction, Money, RuleError, StoreId};
 use tillstream_messages::{
     EnvironmentFaults, HealthBoard, LedgerReport, Leg, LegState, Outcome, PublishError, QueryLedger, QueryTurnover,
-    SaleAccepted, SaleRefused, SecretEntry, SecretTree, StoreLedger, ValidateSale, WallClock,
+    SaleAccepted, SaleRefused, SecretEntry, SecretTree, StoreLedger, TraceContext, ValidateSale, WallClock,
 };
 use tillstream_session::Backend;
 use tillstream_supervision::{AskError, Node, Place, Port, Strategy, Supervisor, SupervisorSpec};
@@ -122,6 +122,20 @@ async fn an_accepted_sale_is_answered_like_the_original() {
     let (status, _, body) = answer(api_for_test(validating(|| Ok(accepted_for_test()))), sale_request()).await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(body, json!({"status": "success", "transaction_id": ID, "message": "Transaction accepted"}));
+}
+
+#[actix_web::test]
+async fn a_sale_is_handed_on_with_the_trace_of_its_request_and_a_bad_one_costs_nothing() {
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    for (header, trace) in [(parent, TraceContext::parse(parent, "rojo=1")), ("00-bad", None)] {
+        let port = Port::from_fn(move |order: ValidateSale| {
+            assert_eq!(order.trace, trace);
+            Ok(accepted_for_test())
+        });
+        let doors = Doors { validate: Some(port.into()), ..Doors::default() };
+        let request = sale_request().insert_header(("traceparent", header)).insert_header(("tracestate", "rojo=1"));
+        assert_eq!(answer(api_for_test(doors), request).await.0, StatusCode::OK);
+    }
 }
 
 #[actix_web::test]

@@ -10,7 +10,7 @@ use super::amount::Amount;
 use super::auth::Action;
 use super::errors::ApiError;
 use super::negotiate::error_shape;
-use super::{Api, body};
+use super::{Api, body, trace};
 use crate::roles::Role;
 
 /// A recorded transaction.
@@ -46,6 +46,7 @@ pub struct CorrectionAnswer {
     path = "/api/v1/pos/validate_transaction",
     tag = "validation",
     operation_id = "validate_transaction",
+    params(super::documents::TraceHeaders),
     request_body(
         content = tillstream_domain::ValidTransaction,
         description = "One transaction of a till",
@@ -62,7 +63,8 @@ pub async fn post(api: web::Data<Api>, request: HttpRequest, payload: web::Paylo
     api.users.authorize(&request, Action::SendSale)?;
     let _place = api.in_flight.enter()?;
     let body = body::read_json(&request, payload, api.settings.max_body, api.settings.body_timeout).await?;
-    let verdict = validator.ask(ValidateSale { body }, api.settings.answer_within).await?;
+    let order = ValidateSale { body, trace: trace::context(&request) };
+    let verdict = validator.ask(order, api.settings.answer_within).await?;
     let accepted = verdict.map_err(|refused| ApiError::from_sale_refused(refused, error_shape(&request)))?;
     Ok(HttpResponse::Ok().json(TransactionAnswer::from(accepted)))
 }

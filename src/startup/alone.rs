@@ -2,11 +2,13 @@
 //! Serves no HTTP and counts no sale.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
+use actix::{Actor, AsyncContext};
 use anyhow::Context;
 use tillstream_broker::Broker;
-use tillstream_supervision::{Place, Supervisor, Watchdog};
-use tracing::{info, warn};
+use tillstream_supervision::{ActorSpec, Place, SupervisedContext, Supervisor, Watchdog, supervised};
+use tracing::{error, info, warn};
 
 use super::carrier::open_broker;
 use super::smf::SmfDoor;
@@ -16,6 +18,7 @@ use crate::shutdown::end_helpless;
 
 /// Where Solace clients look for a broker.
 const SMF_PORT: u16 = 55_555;
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// A broker that runs, and listens.
 pub struct BrokerAlone {
@@ -25,6 +28,13 @@ pub struct BrokerAlone {
     root: Supervisor,
     /// Dropped last, so that somebody watches the drain.
     _watchdog: Watchdog,
+}
+
+/// Says in the log when the broker takes no message, because nothing else here does: there is no health page.
+struct Attendant {
+    broker: Broker,
+    /// What was said last.
+    is_in_trouble: bool,
 }
 
 impl BrokerAlone {
@@ -45,6 +55,9 @@ impl BrokerAlone {
         let address = settings.smf.listen.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, SMF_PORT).into());
         let door = SmfDoor::open(address, &settings, &shared, &broker, &root, &clients)?;
         secrets.watch(&root, &control, vec![door.secrets_listener()]).context("spawn the secrets")?;
+        let watched = broker.clone();
+        let attendant = ActorSpec::new("attendant", "attendant");
+        root.spawn(attendant, &control, move || Attendant { broker: watched.clone(), is_in_trouble: false })?;
         let address = door.address();
         info!(smf.addr = %address, "serving");
         Ok(Self { settings, address, broker, root, _watchdog: watchdog })
@@ -74,5 +87,33 @@ impl BrokerAlone {
             Ok(()) => info!("drained"),
             Err(_) => warn!(?grace, "drain unfinished, exiting; whatever was acknowledged is on disk"),
         }
+    }
+}
+
+// === impl Attendant ===
+
+impl Attendant {
+    fn look(&mut self) {
+        let trouble = self.broker.trouble();
+        // The text of a full disk changes with every byte.
+        if trouble.is_some() == self.is_in_trouble {
+            return;
+        }
+        self.is_in_trouble = trouble.is_some();
+        match trouble {
+            Some(reason) => error!(%reason, "the broker takes no messages"),
+            None => info!("the broker takes messages"),
+        }
+    }
+}
+
+supervised!(Attendant);
+
+impl Actor for Attendant {
+    type Context = SupervisedContext<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.look();
+        ctx.run_interval(LOOK_EVERY, |attendant, _| attendant.look());
     }
 }

@@ -43,7 +43,7 @@ impl RoomsForTest {
         let door = self.rooms.doors.validate.as_ref().unwrap();
         for number in 0..SALES {
             let body = SampleBody { id: sample_id(number), timestamp: chrono::Utc::now(), ..SampleBody::default() };
-            let verdict = door.ask(ValidateSale { body: body.to_json().into() }, Duration::from_secs(10)).await;
+            let verdict = door.ask(ValidateSale::new(body.to_json()), Duration::from_secs(10)).await;
             verdict.unwrap().unwrap();
         }
     }

@@ -73,7 +73,8 @@ impl Handler<PublishMessage> for EmbeddedPublisher {
             return Box::pin(ready(Err(PublishError::Overloaded)));
         }
         let waiting = Line::join(&self.waiting);
-        let PublishMessage { topic, message_id, payload, partition_key: _ } = order;
+        // A trace ends here: the embedded broker gets no properties of a message.
+        let PublishMessage { topic, message_id, payload, partition_key: _, trace: _ } = order;
         let message = OutboundMessage { topic, message_id, properties: Bytes::new(), payload };
         let word = self.broker.publish(message);
         Box::pin(async move {

@@ -74,7 +74,7 @@ impl Actor for SmfListener {
     fn started(&mut self, ctx: &mut Self::Context) {
         match self.take_over() {
             Ok(socket) => {
-                info!(address = ?socket.local_addr().ok(), "smf clients are served");
+                info!("smf clients are served");
                 let serving = serve(Arc::clone(&self.hub), socket);
                 ctx.spawn(serving.into_actor(self).map(|(), _, ctx| ctx.stop()));
             }

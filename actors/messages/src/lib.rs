@@ -8,6 +8,7 @@ mod health;
 mod publish;
 mod reporting;
 mod secrets;
+mod trace;
 mod validate;
 
 pub use clock::WallClock;
@@ -19,4 +20,5 @@ pub use health::{HealthBoard, Leg, LegState};
 pub use publish::{PublishError, PublishMessage};
 pub use reporting::{LedgerReport, QueryError, QueryLedger, QueryTurnover, StoreLedger, TurnoverRow};
 pub use secrets::{SecretEntry, SecretTree, SecretsChanged};
+pub use trace::TraceContext;
 pub use validate::{AggregateRefused, Outcome, PublishAggregate, SaleAccepted, SaleRefused, ValidateSale};

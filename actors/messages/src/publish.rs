@@ -5,6 +5,8 @@ use actix::Message;
 use bytes::Bytes;
 use uuid::Uuid;
 
+use crate::TraceContext;
+
 /// Order: publish one persistent message. The reply comes once the broker has it on disk (synced).
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<(), PublishError>")]
@@ -17,6 +19,8 @@ pub struct PublishMessage {
     pub payload: Bytes,
     /// Traffic of one key (the store) stays in order.
     pub partition_key: u32,
+    /// The trace of the request that caused it.
+    pub trace: Option<TraceContext>,
 }
 
 /// Why a publish was not acknowledged. After any of these the message may or may not be on the broker:
@@ -46,4 +50,14 @@ pub enum PublishError {
     /// Never accepted, however often it is tried.
     #[error("the message is larger than the broker takes")]
     TooLarge,
+}
+
+// === impl PublishMessage ===
+
+impl PublishMessage {
+    /// A message of no trace.
+    #[must_use]
+    pub fn new(topic: String, message_id: Uuid, payload: impl Into<Bytes>, partition_key: u32) -> Self {
+        Self { topic, message_id, payload: payload.into(), partition_key, trace: None }
+    }
 }

@@ -5,14 +5,16 @@ use actix::Message;
 use bytes::Bytes;
 use tillstream_domain::{AggregatedEvent, Correction, RuleError, TransactionId};
 
-use crate::PublishError;
+use crate::{PublishError, TraceContext};
 
 /// Order: check one body, correct it, publish it. The reply comes once the broker has it on disk.
-#[derive(Debug, Message)]
+#[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<SaleAccepted, SaleRefused>")]
 pub struct ValidateSale {
     /// The request body as it came.
     pub body: Bytes,
+    /// The trace of the request, carried on to the message.
+    pub trace: Option<TraceContext>,
 }
 
 /// What kind of transaction was recorded.
@@ -66,4 +68,14 @@ pub enum AggregateRefused {
     /// Not acknowledged; the sender tries again.
     #[error(transparent)]
     Unavailable(#[from] PublishError),
+}
+
+// === impl ValidateSale ===
+
+impl ValidateSale {
+    /// A sale of no trace.
+    #[must_use]
+    pub fn new(body: impl Into<Bytes>) -> Self {
+        Self { body: body.into(), trace: None }
+    }
 }

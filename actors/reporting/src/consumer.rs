@@ -431,12 +431,8 @@ fn unrejected(messages: &[InboundMessage], rejects: &[Reject]) -> Vec<DeliveryTa
 }
 
 fn order_of(topic: String, reject: &Reject) -> PublishMessage {
-    PublishMessage {
-        topic,
-        message_id: reject.document.message_id,
-        payload: reject.document.to_json().into(),
-        partition_key: reject.document.store.map_or(0, |store| store.number()),
-    }
+    let store = reject.document.store.map_or(0, |store| store.number());
+    PublishMessage::new(topic, reject.document.message_id, reject.document.to_json(), store)
 }
 
 #[cfg(test)]

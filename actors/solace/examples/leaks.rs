@@ -120,12 +120,8 @@ impl Round {
     }
 
     async fn is_taken(&self, number: u32) -> bool {
-        let order = PublishMessage {
-            topic: format!("sale/{number}"),
-            message_id: Uuid::from_u128(number.into()),
-            payload: vec![b'x'; 300].into(),
-            partition_key: 1,
-        };
+        let id = Uuid::from_u128(number.into());
+        let order = PublishMessage::new(format!("sale/{number}"), id, vec![b'x'; 300], 1);
         let taken = matches!(self.publisher.ask(order, PATIENCE).await, Ok(Ok(())));
         if !taken {
             sleep(Duration::from_millis(20)).await;

@@ -229,7 +229,7 @@ async fn publish(publisher: &Port<PublishMessage>, count: u64) {
 
 fn message() -> PublishMessage {
     let payload = Bytes::from_static(&[b'x'; PAYLOAD_BYTES]);
-    PublishMessage { topic: "sales/a".to_owned(), message_id: Uuid::new_v4(), payload, partition_key: 1 }
+    PublishMessage::new("sales/a".to_owned(), Uuid::new_v4(), payload, 1)
 }
 
 async fn reached(consumed: &AtomicU64, count: u64) {

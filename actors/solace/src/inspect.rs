@@ -19,6 +19,8 @@ use crate::settings::SolaceSettings;
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// The library gives up by itself; who waits for it waits a little longer.
 const SLACK: Duration = Duration::from_secs(2);
+/// A consumer that has not become active by then stands by.
+const ACTIVE_WITHIN: Duration = Duration::from_secs(1);
 const PROBE_TAG: u64 = 1;
 
 /// What to look at.
@@ -48,8 +50,6 @@ pub struct Finding {
 pub enum FindingState {
     /// As it must be; the text says what that is.
     InOrder(String),
-    /// The client is not told; the text says what to look at.
-    Unknown(String),
     /// Wrong; the text says what to do.
     Wrong(String),
 }
@@ -130,9 +130,14 @@ impl Visit {
             Err(failure) => return wrong(subject, Trouble::of_bind(failure).to_string()),
         };
         let word = timeout(settings.connect_within + SLACK, events.recv()).await;
+        let is_active = matches!(word, Ok(Some(FlowEvent::Bound))) && becomes_active(&mut events).await;
         drop(flow);
         match word {
-            Ok(Some(FlowEvent::Bound)) => in_order(subject, "can be consumed".to_owned()),
+            Ok(Some(FlowEvent::Bound)) if is_active => in_order(subject, "can be consumed".to_owned()),
+            Ok(Some(FlowEvent::Bound)) => {
+                let text = "can be bound, but another consumer is active: is it this service, and not a stranger?";
+                in_order(subject, text.to_owned())
+            }
             Ok(Some(FlowEvent::Refused(failure) | FlowEvent::Down(failure))) => {
                 wrong(subject, Trouble::of_bind(failure).to_string())
             }
@@ -145,7 +150,6 @@ impl Visit {
         let subject = "no match".to_owned();
         match self.word_about_probe(topic).await {
             Ok(Verdict::Honest) => in_order(subject, "what no queue takes is refused".to_owned()),
-            Ok(Verdict::Unknown(reason)) => Finding { subject, state: FindingState::Unknown(reason) },
             Ok(Verdict::Unfit(reason)) => wrong(subject, reason),
             Err(failure) => wrong(subject, failure.to_string()),
         }
@@ -167,6 +171,11 @@ impl Visit {
         };
         timeout(ANSWER_WITHIN, word).await.unwrap_or_else(|_| Err(silence(ANSWER_WITHIN)))
     }
+}
+
+/// The broker says at once who is active.
+async fn becomes_active(events: &mut UnboundedReceiver<FlowEvent>) -> bool {
+    matches!(timeout(ACTIVE_WITHIN, events.recv()).await, Ok(Some(FlowEvent::Active)))
 }
 
 fn silence(within: Duration) -> Failure {

@@ -33,6 +33,8 @@ use crate::publisher::refusal::{refusal, unfit};
 use crate::settings::SolaceSettings;
 
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// For so long after a refusal that no acknowledgement followed, the leg is down. Then it is up again, so that somebody tries.
+const REFUSED_FOR: Duration = Duration::from_secs(5);
 
 /// All that an incarnation of the publisher starts from; cloned by the factory.
 #[derive(Clone)]
@@ -71,8 +73,16 @@ pub struct SolacePublisher {
     trouble: String,
     /// Numbers links and tags.
     last_number: u64,
+    /// The last word about a sale, if the broker would not have it: it has no room, or a queue is shut down or missing.
+    refused: Option<Refused>,
     /// What was last reported; `None` before the first look.
     reported: Option<LegState>,
+}
+
+/// Why the broker would not have a message.
+struct Refused {
+    reason: String,
+    since: Instant,
 }
 
 /// A session on its way to be used.
@@ -105,6 +115,7 @@ impl SolacePublisher {
             retry: None,
             trouble: "not logged in yet".to_owned(),
             last_number: 0,
+            refused: None,
             reported: None,
         }
     }
@@ -138,8 +149,16 @@ impl SolacePublisher {
 
     fn settled(&mut self, id: u64, tag: u64, word: Result<(), &Failure>, ctx: &mut SupervisedContext<Self>) {
         match (self.link(id).and_then(|link| link.settle(tag)), word) {
-            (Some(Subject::Publish(owed)), Ok(())) => owed.acknowledge(),
-            (Some(Subject::Publish(owed)), Err(failure)) => owed.refuse(|topic| refusal(failure, topic)),
+            (Some(Subject::Publish(owed)), Ok(())) => {
+                self.refused = None;
+                owed.acknowledge();
+            }
+            (Some(Subject::Publish(owed)), Err(failure)) => {
+                if !matches!(refusal(failure, ""), PublishError::TooLarge) {
+                    self.refused = Some(Refused { reason: failure.to_string(), since: Instant::now() });
+                }
+                owed.refuse(|topic| refusal(failure, topic));
+            }
             (Some(Subject::Probe), word) => self.probed(word, ctx),
             // A link that was given up has told its senders already.
             (None, _) => {}
@@ -167,7 +186,7 @@ impl SolacePublisher {
 
     fn look(&mut self) {
         let trouble = match self.current {
-            Some(_) => self.waiting.silence(),
+            Some(_) => self.waiting.silence().or_else(|| self.refused.as_ref().and_then(Refused::trouble)),
             None => Some(format!("no session at the broker: {}", self.trouble)),
         };
         let state = trouble.map_or(LegState::Up, LegState::Down);
@@ -183,6 +202,15 @@ impl SolacePublisher {
         }
         show_connected(Backend::Solace, self.wiring.leg, state == LegState::Up);
         self.reported = Some(state);
+    }
+}
+
+// === impl Refused ===
+
+impl Refused {
+    fn trouble(&self) -> Option<String> {
+        let is_fresh = self.since.elapsed() < REFUSED_FOR;
+        is_fresh.then(|| format!("the broker takes no message: {}", self.reason))
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use publishing::{Bench, WITHIN, locally, numbers, quick, sale, until};
 use scripted::{Script, Word, honest, is_probe};
-use tillstream_messages::{LegState, PublishError, PublishMessage};
+use tillstream_messages::{LegState, PublishError, PublishMessage, TraceContext};
 use tillstream_smf::{DeliveryMode, Response};
 use tillstream_solace::SolaceSettings;
 use tokio::time::sleep;
@@ -142,7 +142,8 @@ async fn every_way_in_which_a_broker_rejects_a_message_has_its_error_and_only_th
             assert!(matches!(answer, Err(PublishError::Storage(told)) if told.contains(reason)), "{answer:?}");
         }
         assert_eq!(answers[9], Ok(()));
-        assert_eq!((bench.state(), bench.broker.logins().len()), (LegState::Up, 1));
+        bench.up().await;
+        assert_eq!(bench.broker.logins().len(), 1);
     })
     .await;
 }
@@ -171,8 +172,14 @@ async fn a_message_that_can_never_be_sent_is_refused_without_harm_to_the_session
 /// One entry of a structured data map: a name, then a text, each with type, length and a NUL at its end.
 fn entry(name: &str, value: &str) -> Vec<u8> {
     let text = |text: &str| {
-        let length = u8::try_from(text.len() + 3).expect("short texts");
-        [&[7 << 2, length][..], text.as_bytes(), &[0]].concat()
+        // A long text needs a byte more for its length, and says so in its type.
+        let head = match u8::try_from(text.len() + 3) {
+            Ok(length) => vec![7 << 2, length],
+            Err(_) => {
+                [&[7 << 2 | 1][..], &u16::try_from(text.len() + 4).expect("a text of 64 KiB").to_be_bytes()].concat()
+            }
+        };
+        [&head[..], text.as_bytes(), &[0]].concat()
     };
     [text(name), text(value)].concat()
 }
@@ -188,12 +195,8 @@ async fn a_message_says_on_the_wire_what_it_is_to_the_byte() {
         bench.up().await;
         let id = Uuid::parse_str("1b4e28ba-2fa1-41d2-883f-0016d3cca427").unwrap();
         let payload: Vec<u8> = (0..=255).collect();
-        let order = PublishMessage {
-            topic: "sale/pos/transaction/receipt/STORE_42/Ä".to_owned(),
-            message_id: id,
-            payload: payload.clone().into(),
-            partition_key: 42,
-        };
+        let topic = "sale/pos/transaction/receipt/STORE_42/Ä".to_owned();
+        let order = PublishMessage::new(topic, id, payload.clone(), 42);
 
         assert_eq!(bench.publisher.ask(order, WITHIN).await, Ok(Ok(())));
 
@@ -209,6 +212,31 @@ async fn a_message_says_on_the_wire_what_it_is_to_the_byte() {
         assert!(properties.ends_with(&entry("JMSXGroupID", "42")), "{properties:?}");
         let summary = content.content_summary.expect("the parts are told");
         assert_eq!(summary[..3], [0x23, 0x01, 0x00], "a binary attachment of 256 bytes");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_message_of_a_trace_says_on_the_wire_which_to_the_byte() {
+    locally(async {
+        let bench = Bench::new(Script::default());
+        bench.up().await;
+        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let (short, longest) = ("rojo=1,congo=t61", "a=".to_owned() + &"b".repeat(510));
+        let traced = |state| PublishMessage { trace: TraceContext::parse(parent, state), ..sale(1) };
+
+        for order in [traced(""), traced(short), traced(&longest)] {
+            assert_eq!(bench.publisher.ask(order, WITHIN).await, Ok(Ok(())));
+        }
+
+        let properties = bench.broker.messages().into_iter().map(|seen| seen.published.content.payload.to_vec());
+        let properties: Vec<_> = properties.collect();
+        let of_parent = [entry("JMSXGroupID", "1"), entry("traceparent", parent)].concat();
+        assert!(properties[0].ends_with(&of_parent), "{:?}", properties[0]);
+        let of_state = [of_parent.clone(), entry("tracestate", short)].concat();
+        assert!(properties[1].ends_with(&of_state), "{:?}", properties[1]);
+        let of_longest = [of_parent, entry("tracestate", &longest)].concat();
+        assert!(properties[2].ends_with(&of_longest), "{:?}", properties[2]);
     })
     .await;
 }

@@ -53,14 +53,37 @@ async fn a_broker_that_acknowledges_what_no_queue_takes_is_not_published_to_unti
 }
 
 #[tokio::test]
-async fn a_user_that_may_not_publish_the_probe_is_believed() {
+async fn a_user_that_may_not_publish_the_probe_publishes_nothing_until_it_may() {
     locally(async {
         let bench = Bench::new(probes_get(Word::Reject(Response::PUBLISH_ACL_DENIED)));
 
+        until("the leg says what to allow", || bench.is_down_with("let this user's ACL profile publish to")).await;
+        assert!(is_down(&bench.publish(1).await), "nobody knows what an acknowledgement would mean");
+        bench.broker.script().message = Box::new(honest);
         bench.up().await;
 
-        assert_eq!(bench.publish(1).await, Ok(()));
-        assert_eq!(bench.broker.logins().len(), 1);
+        assert_eq!(bench.publish(2).await, Ok(()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_broker_that_would_have_no_sale_is_not_called_ready_though_its_session_stands() {
+    locally(async {
+        let full = |published: &Published| match is_probe(published) {
+            true => honest(published),
+            false => Word::Reject(Response::SPOOL_OVER_QUOTA),
+        };
+        let bench = Bench::new(Script { message: Box::new(full), ..Script::default() });
+        bench.up().await;
+
+        assert!(matches!(bench.publish(1).await, Err(PublishError::Refused { .. })));
+        until("the leg says why", || bench.is_down_with("Spool Over Quota")).await;
+        bench.broker.script().message = Box::new(honest);
+        assert_eq!(bench.publish(2).await, Ok(()));
+
+        bench.up().await;
+        assert_eq!(bench.broker.logins().len(), 1, "it heals without a new session");
     })
     .await;
 }

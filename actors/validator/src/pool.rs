@@ -81,8 +81,7 @@ impl ValidatorPool {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         for offset in 0..count {
             let validator = &self.validators[turn.wrapping_add(offset) % count];
-            let body = order.body.clone();
-            match validator.ask(ValidateSale { body }, within).await {
+            match validator.ask(order.clone(), within).await {
                 Err(AskError::Full) => {}
                 answer => return answer,
             }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Handler, ResponseFuture};
-use bytes::Bytes;
 use tillstream_domain::{AggregatedEvent, Checked, RuleError, Rules, TopicPrefix, Topics};
 use tillstream_messages::{
     AggregateRefused, Outcome, PublishAggregate, PublishError, PublishMessage, SaleAccepted, SaleRefused,
@@ -58,9 +57,10 @@ impl Validator {
     }
 
     /// The message to publish and what to answer once it is.
-    fn prepare(&self, body: &[u8]) -> Result<(PublishMessage, Checked), SaleRefused> {
+    fn prepare(&self, order: ValidateSale) -> Result<(PublishMessage, Checked), SaleRefused> {
+        let ValidateSale { body, trace } = order;
         let now = self.clock.now();
-        let checked = self.rules.check(body, now).map_err(|errors| self.refuse(body, errors))?;
+        let checked = self.rules.check(&body, now).map_err(|errors| self.refuse(&body, errors))?;
         self.memory.clock.agree();
         let transaction = &checked.transaction;
         let message = PublishMessage {
@@ -68,6 +68,7 @@ impl Validator {
             message_id: transaction.transaction_id.uuid(),
             payload: transaction.to_payload(now).into(),
             partition_key: transaction.store_id.number(),
+            trace,
         };
         Ok((message, checked))
     }
@@ -117,7 +118,7 @@ impl Handler<ValidateSale> for Validator {
     type Result = ResponseFuture<Result<SaleAccepted, SaleRefused>>;
 
     fn handle(&mut self, order: ValidateSale, _: &mut Self::Context) -> Self::Result {
-        let (message, checked) = match self.prepare(&order.body) {
+        let (message, checked) = match self.prepare(order) {
             Ok(prepared) => prepared,
             Err(refused) => return Box::pin(ready(Err(refused))),
         };
@@ -143,12 +144,8 @@ impl Handler<PublishAggregate> for Validator {
             AggregateRejected { store, errors: &errors }.emit();
             return Box::pin(ready(Err(AggregateRefused::Invalid(errors))));
         }
-        let published = self.publish(PublishMessage {
-            topic: self.topics.aggregation(&event),
-            message_id: event.event_id,
-            payload: Bytes::from(payload),
-            partition_key: store.number(),
-        });
+        let topic = self.topics.aggregation(&event);
+        let published = self.publish(PublishMessage::new(topic, event.event_id, payload, store.number()));
         Box::pin(async move {
             published.await.inspect_err(|reason| PublishFailed { store, reason }.emit())?;
             Ok(())

@@ -9,7 +9,7 @@ use tillstream_domain::fixtures::{SampleBody, sample_body, sample_id, sample_tim
 use tillstream_domain::{AggregatedEvent, Money, StoreId, TopicPrefix};
 use tillstream_messages::{
     AggregateRefused, HealthBoard, Leg, LegState, Outcome, PublishAggregate, PublishError, PublishMessage,
-    SaleAccepted, SaleRefused, SecretEntry, SecretTree, SecretsChanged, ValidateSale, WallClock,
+    SaleAccepted, SaleRefused, SecretEntry, SecretTree, SecretsChanged, TraceContext, ValidateSale, WallClock,
 };
 use tillstream_supervision::{AskError, Fault, Place, Port, Strategy, Supervisor, SupervisorSpec};
 use tillstream_validator::{ValidatorPool, ValidatorSettings, ValidatorWiring, spawn_validators};
@@ -43,7 +43,7 @@ fn bench(publisher: Port<PublishMessage>) -> Bench {
 
 impl Bench {
     async fn post(&self, body: impl Into<bytes::Bytes>) -> Answer {
-        self.pool.ask(ValidateSale { body: body.into() }, WITHIN).await.unwrap()
+        self.pool.ask(ValidateSale::new(body), WITHIN).await.unwrap()
     }
 }
 
@@ -126,6 +126,24 @@ async fn a_paid_sale_is_published_as_a_receipt_stamped_by_our_clock() {
         assert!(message.topic.starts_with("sale/pos/transaction/receipt/STORE_3/CASHIER_2/cash/success/"));
         assert_eq!((message.message_id, message.partition_key), (sample.id.uuid(), 3));
         assert_eq!(message.payload, sample.checked().transaction.to_payload(bench.clock.now()));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sale_takes_its_trace_along_to_the_message_and_one_without_has_none() {
+    locally(async {
+        let (publisher, published) = willing();
+        let bench = bench(publisher);
+        let trace = TraceContext::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "rojo=1");
+        assert!(trace.is_some());
+
+        let traced = ValidateSale { trace: trace.clone(), ..ValidateSale::new(sample_body(1)) };
+        bench.pool.ask(traced, WITHIN).await.unwrap().unwrap();
+        bench.post(sample_body(2)).await.unwrap();
+
+        let traces: Vec<_> = published.lock().unwrap().drain(..).map(|message| message.trace).collect();
+        assert_eq!(traces, [trace, None]);
     })
     .await;
 }
@@ -247,7 +265,7 @@ async fn tills_that_crowd_a_hung_validator_do_not_hold_windows_up() {
         let pool = spawn_validators(&root, &[place], &settings, &wiring).unwrap();
         root.inject("root.validator-1", Fault::Hang).unwrap();
         // The first one makes it hang, the others fill its mailbox; every second one is the other validator's.
-        let stuck = (0..4).map(|n| pool.ask(ValidateSale { body: sample_body(n).into() }, WITHIN));
+        let stuck = (0..4).map(|n| pool.ask(ValidateSale::new(sample_body(n)), WITHIN));
         let mut stuck = std::pin::pin!(futures_util::future::join_all(stuck));
         assert!(timeout(Duration::from_millis(1), &mut stuck).await.is_err());
 
@@ -306,7 +324,7 @@ async fn a_validator_that_dies_costs_the_sale_in_hand_and_no_other() {
         bench.post(sample_body(1)).await.unwrap();
         bench.root.inject("root.validator-1", Fault::PanicAfter).unwrap();
 
-        let lost = bench.pool.ask(ValidateSale { body: sample_body(2).into() }, WITHIN).await;
+        let lost = bench.pool.ask(ValidateSale::new(sample_body(2)), WITHIN).await;
 
         assert_eq!(lost, Err(AskError::Lost));
         assert!(bench.post(sample_body(2)).await.is_ok());
@@ -319,7 +337,7 @@ async fn sales_on_their_way_survive_the_death_of_their_validator() {
     locally(async {
         let (slow, slot) = Port::deferred();
         let bench = bench(slow);
-        let mut on_its_way = std::pin::pin!(bench.pool.ask(ValidateSale { body: sample_body(1).into() }, WITHIN));
+        let mut on_its_way = std::pin::pin!(bench.pool.ask(ValidateSale::new(sample_body(1)), WITHIN));
         assert!(timeout(Duration::from_millis(10), &mut on_its_way).await.is_err());
 
         bench.root.inject("root.validator-1", Fault::Panic).unwrap();
@@ -346,14 +364,14 @@ async fn a_full_pool_refuses_and_takes_sales_again_later() {
         let wiring = ValidatorWiring { publisher, prefix, clock: WallClock::stopped_at(sample_time(0)), health };
         let pool = spawn_validators(&root, &[place], &settings, &wiring).unwrap();
 
-        let all = (0..50).map(|n| pool.ask(ValidateSale { body: sample_body(n).into() }, WITHIN));
+        let all = (0..50).map(|n| pool.ask(ValidateSale::new(sample_body(n)), WITHIN));
         let answers = futures_util::future::join_all(all).await;
 
         let full = answers.iter().filter(|answer| matches!(answer, Err(AskError::Full))).count();
         let accepted = answers.iter().filter(|answer| matches!(answer, Ok(Ok(_)))).count();
         assert!(full > 0 && accepted >= 6, "{full} full, {accepted} accepted");
         assert_eq!(full + accepted, 50);
-        assert!(pool.ask(ValidateSale { body: sample_body(50).into() }, WITHIN).await.is_ok());
+        assert!(pool.ask(ValidateSale::new(sample_body(50)), WITHIN).await.is_ok());
     })
     .await;
 }
@@ -368,14 +386,14 @@ async fn a_hung_validator_with_a_full_mailbox_does_not_turn_tills_away() {
         let (publisher, prefix, health) = (willing().0, TopicPrefix::default(), HealthBoard::default());
         let wiring = ValidatorWiring { publisher, prefix, clock: WallClock::stopped_at(sample_time(0)), health };
         let pool = spawn_validators(&root, &[place], &settings, &wiring).unwrap();
-        pool.ask(ValidateSale { body: sample_body(0).into() }, WITHIN).await.unwrap().unwrap();
+        pool.ask(ValidateSale::new(sample_body(0)), WITHIN).await.unwrap().unwrap();
         root.inject("root.validator-2", Fault::Hang).unwrap();
-        let stuck = (1..3).map(|n| pool.ask(ValidateSale { body: sample_body(n).into() }, WITHIN));
+        let stuck = (1..3).map(|n| pool.ask(ValidateSale::new(sample_body(n)), WITHIN));
         let mut stuck = std::pin::pin!(futures_util::future::join_all(stuck));
         assert!(timeout(Duration::from_millis(1), &mut stuck).await.is_err());
 
         for n in 3..9 {
-            let answer = pool.ask(ValidateSale { body: sample_body(n).into() }, Duration::from_millis(50)).await;
+            let answer = pool.ask(ValidateSale::new(sample_body(n)), Duration::from_millis(50)).await;
             assert!(matches!(answer, Ok(Ok(_))), "{n}: {answer:?}");
         }
     })

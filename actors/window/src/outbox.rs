@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Handler, Message, ResponseFuture, WrapFuture};
 use ahash::AHashSet;
-use bytes::Bytes;
 use tillstream_domain::{SaleTag, StoreId, Topics};
 use tillstream_messages::{HealthBoard, Leg, LegState, PublishAggregate, PublishMessage};
 use tillstream_supervision::{Port, SupervisedContext, supervised};
@@ -139,12 +138,8 @@ impl Handler<DecideLate> for Outbox {
 
     fn handle(&mut self, DecideLate(held): DecideLate, ctx: &mut Self::Context) {
         let sale = &held.late.sale;
-        let message = PublishMessage {
-            topic: self.topics.late(sale.store, sale.id),
-            message_id: sale.id.uuid(),
-            payload: Bytes::from(held.late.to_json()),
-            partition_key: sale.store.number(),
-        };
+        let topic = self.topics.late(sale.store, sale.id);
+        let message = PublishMessage::new(topic, sale.id.uuid(), held.late.to_json(), sale.store.number());
         let in_hand = InHand::Message(PendingKey::of_late(sale.id), held.tag);
         self.take(Job::decision(Entry::Late(held, message), vec![held.tag], in_hand), ctx);
     }
@@ -161,12 +156,8 @@ impl Handler<DecideRejected> for Outbox {
             let _ = self.ports.stored.push(DecisionsStored(rejected_sale(&rejected)));
             return;
         }
-        let message = PublishMessage {
-            topic: self.topics.rejected(&rejected.queue),
-            message_id: rejected.message_id,
-            payload: Bytes::from(rejected.to_json()),
-            partition_key: rejected.store.map_or(0, StoreId::number),
-        };
+        let (topic, store) = (self.topics.rejected(&rejected.queue), rejected.store.map_or(0, StoreId::number));
+        let message = PublishMessage::new(topic, rejected.message_id, rejected.to_json(), store);
         let in_hand = InHand::Message(key, tag);
         self.take(Job::decision(Entry::Rejected(rejected, message), vec![tag], in_hand), ctx);
     }

@@ -54,7 +54,8 @@ async fn kill_one(supervisor: &Supervisor, name: &str, pool: &ValidatorPool, num
 async fn answer(pool: &ValidatorPool, number: u64) -> Duration {
     let body = body(number);
     let began = Instant::now();
-    let accepted = pool.ask(ValidateSale { body }, PATIENCE).await.expect("a restart loses no question in the mailbox");
+    let accepted =
+        pool.ask(ValidateSale::new(body), PATIENCE).await.expect("a restart loses no question in the mailbox");
     accepted.expect("the sale is valid and the broker takes it");
     began.elapsed()
 }

@@ -67,7 +67,6 @@ fn line(user: BrokerUser, finding: Finding) -> Line {
     let told = |text: String| format!("{subject}: {text}");
     let state = match state {
         FindingState::InOrder(text) => State::InOrder(told(text)),
-        FindingState::Unknown(text) => State::Unknown(told(text)),
         FindingState::Wrong(text) => State::Failed(told(text)),
     };
     Line { subject: user.name().to_owned(), state }

@@ -95,3 +95,14 @@ async fn where_no_window_is_open_nothing_is_left_to_look_at() {
     let growth = figures.growth_since(&before).await;
     assert_eq!((growth.open, growth.unjudged.is_none()), (amount(0, 0), true));
 }
+
+#[tokio::test(start_paused = true)]
+async fn uneven_books_without_open_windows_are_looked_at_again() {
+    let reports = [vec![(0, 0)], vec![(-4_640, -98)]];
+    let figures = figures_for_test(reports.iter().map(|report| Ok(report_for_test(report))).collect());
+    let before = figures.read().await;
+    let growth = figures.growth_since(&before).await;
+    assert_eq!((growth.double, growth.open), (amount(4_640, 98), amount(0, 0)));
+    let (_, until) = growth.unjudged.unwrap();
+    assert!(figures.books().await.unwrap().are_final_until(until));
+}

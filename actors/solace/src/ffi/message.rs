@@ -10,11 +10,15 @@ use solace_rs::message::{
     DeliveryMode, DestinationType, Message, MessageDestination, OutboundMessage, OutboundMessageBuilder,
 };
 use solace_rs_sys as sys;
+use tillstream_messages::TraceContext;
 
 use super::error::Failure;
 
 /// By this property a partitioned queue keeps messages of one key together.
 const PARTITION_KEY: &CStr = c"JMSXGroupID";
+/// Under the names of the headers, other readers of the message find the trace.
+const TRACE_PARENT: &CStr = c"traceparent";
+const TRACE_STATE: &CStr = c"tracestate";
 /// Room for the map of user properties before the library makes more.
 const PROPERTY_BYTES: u32 = 128;
 
@@ -29,6 +33,8 @@ pub struct Contents<'a> {
     pub content_type: &'static CStr,
     /// Messages of one key stay in order on a partitioned queue.
     pub partition_key: &'a str,
+    /// The trace of the request that caused it.
+    pub trace: Option<&'a TraceContext>,
     /// The document.
     pub payload: &'a Bytes,
 }
@@ -96,22 +102,30 @@ impl OutgoingMessage {
             let size = size_of_val(&tag).try_into().expect("8 fits");
             Failure::unless_ok(sys::solClient_msg_setCorrelationTag(raw, ptr::from_ref(&tag).cast(), size))?;
         }
-        let key = CString::new(contents.partition_key).map_err(|_| UnfitMessage::Library("NUL in a key".to_owned()))?;
-        self.set_partition_key(&key)
+        self.set_user_properties(contents)
     }
 
-    fn set_partition_key(&self, key: &CStr) -> Result<(), UnfitMessage> {
+    fn set_user_properties(&self, contents: Contents<'_>) -> Result<(), UnfitMessage> {
+        let properties = [
+            (PARTITION_KEY, Some(contents.partition_key)),
+            (TRACE_PARENT, contents.trace.map(TraceContext::traceparent)),
+            (TRACE_STATE, contents.trace.and_then(TraceContext::tracestate)),
+        ];
         let mut map = ptr::null_mut();
         // SAFETY: the message is valid and has no user properties yet; the map belongs to it and is closed before it is sent.
         unsafe {
             Failure::unless_ok(sys::solClient_msg_createUserPropertyMap(self.raw(), &raw mut map, PROPERTY_BYTES))?
         };
-        // SAFETY: the map is open; both texts end with NUL and are copied.
-        let added = unsafe { sys::solClient_container_addString(map, key.as_ptr(), PARTITION_KEY.as_ptr()) };
-        let added = Failure::unless_ok(added);
+        let mut present = properties.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let added = present.try_for_each(|(name, value)| {
+            let value = CString::new(value).map_err(|_| UnfitMessage::Library(format!("NUL in property {name:?}")))?;
+            // SAFETY: the map is open; both texts end with NUL and are copied.
+            let added = unsafe { sys::solClient_container_addString(map, value.as_ptr(), name.as_ptr()) };
+            Ok(Failure::unless_ok(added)?)
+        });
         // SAFETY: created above and closed once.
         unsafe { Failure::unless_ok(sys::solClient_container_closeMapStream(&raw mut map))? };
-        Ok(added?)
+        added
     }
 
     /// Valid while `self` lives.

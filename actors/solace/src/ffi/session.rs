@@ -249,6 +249,7 @@ mod tests {
             message_id: "1",
             content_type: c"application/json",
             partition_key: "1",
+            trace: None,
             payload: &payload,
         };
         OutgoingMessage::build(contents, tag).unwrap()

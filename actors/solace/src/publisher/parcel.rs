@@ -3,7 +3,7 @@
 
 use actix::Message;
 use bytes::Bytes;
-use tillstream_messages::{PublishError, PublishMessage};
+use tillstream_messages::{PublishError, PublishMessage, TraceContext};
 use tillstream_session::Waiting;
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -22,6 +22,7 @@ pub struct Parcel {
     message_id: Uuid,
     payload: Bytes,
     partition_key: u32,
+    trace: Option<TraceContext>,
     /// Built when there is room for the first time: what waits takes no memory of the library's, which has a bound.
     built: Option<OutgoingMessage>,
 }
@@ -38,10 +39,10 @@ pub struct Owed {
 impl Parcel {
     /// The receiver gets the answer.
     pub fn new(order: PublishMessage, tag: u64, waiting: Waiting) -> (Self, oneshot::Receiver<Answer>) {
-        let PublishMessage { topic, message_id, payload, partition_key } = order;
+        let PublishMessage { topic, message_id, payload, partition_key, trace } = order;
         let (answer, answered) = oneshot::channel();
         let owed = Owed { topic, answer, _waiting: waiting };
-        (Self { tag, owed, message_id, payload, partition_key, built: None }, answered)
+        (Self { tag, owed, message_id, payload, partition_key, trace, built: None }, answered)
     }
 
     /// What to send.
@@ -59,6 +60,7 @@ impl Parcel {
             message_id: &self.message_id.to_string(),
             content_type: c"application/json",
             partition_key: &self.partition_key.to_string(),
+            trace: self.trace.as_ref(),
             payload: &self.payload,
         };
         OutgoingMessage::build(contents, self.tag)

@@ -11,8 +11,6 @@ use crate::ffi::{Contents, Failure, OutgoingMessage, UnfitMessage, subcode};
 pub enum Verdict {
     /// What no queue takes is refused.
     Honest,
-    /// It cannot be told; the text says why.
-    Unknown(String),
     /// An acknowledgement here means nothing; the text says what to do.
     Unfit(String),
 }
@@ -24,6 +22,7 @@ pub fn probe(topic: &str, tag: u64) -> Result<OutgoingMessage, UnfitMessage> {
         message_id: &Uuid::new_v4().to_string(),
         content_type: c"application/json",
         partition_key: "0",
+        trace: None,
         payload: &Bytes::from_static(b"{}"),
     };
     OutgoingMessage::build(contents, tag)
@@ -41,9 +40,10 @@ pub fn acknowledged(topic: &str) -> Verdict {
 pub fn rejected(failure: &Failure, topic: &str) -> Verdict {
     match failure.subcode {
         subcode::NO_SUBSCRIPTION_MATCH => Verdict::Honest,
-        subcode::PUBLISH_ACL_DENIED => {
-            Verdict::Unknown(format!("{failure}; let this user's ACL profile publish to `{topic}`"))
-        }
+        subcode::PUBLISH_ACL_DENIED => Verdict::Unfit(format!(
+            "whether the broker refuses what no queue takes cannot be told: {failure}; let this user's ACL profile \
+                 publish to `{topic}`"
+        )),
         _ => Verdict::Unfit(format!("the broker did not say that no queue takes `{topic}`, but: {failure}")),
     }
 }

@@ -118,10 +118,6 @@ impl SolacePublisher {
         let topic = &self.wiring.probe_topic;
         match word.map_or_else(|failure| probe::rejected(failure, topic), |()| probe::acknowledged(topic)) {
             Verdict::Honest => self.use_next(),
-            Verdict::Unknown(reason) => {
-                warn!(reason, "it is not known whether the broker refuses what no queue takes");
-                self.use_next();
-            }
             Verdict::Unfit(reason) => self.attempt_failed(&reason, ctx),
         }
     }

@@ -110,12 +110,8 @@ impl Bench {
 }
 
 pub fn sale(number: u32) -> PublishMessage {
-    PublishMessage {
-        topic: format!("sale/pos/transaction/receipt/STORE_1/{number}"),
-        message_id: Uuid::from_u128(number.into()),
-        payload: number.to_string().into(),
-        partition_key: 1,
-    }
+    let topic = format!("sale/pos/transaction/receipt/STORE_1/{number}");
+    PublishMessage::new(topic, Uuid::from_u128(number.into()), number.to_string(), 1)
 }
 
 pub fn numbers(messages: &[SeenMessage]) -> Vec<u32> {

@@ -132,12 +132,9 @@ fn read_message(bytes: &[u8]) -> Option<PublishMessage> {
     let (topic, rest) = rest.split_at_checked(u16::from_be_bytes(*topic_len).into())?;
     let (message_id, rest) = rest.split_first_chunk::<16>()?;
     let (partition_key, payload) = rest.split_first_chunk::<4>()?;
-    Some(PublishMessage {
-        topic: String::from_utf8(topic.to_vec()).ok()?,
-        message_id: Uuid::from_bytes(*message_id),
-        payload: Bytes::copy_from_slice(payload),
-        partition_key: u32::from_be_bytes(*partition_key),
-    })
+    let topic = String::from_utf8(topic.to_vec()).ok()?;
+    let (message_id, payload) = (Uuid::from_bytes(*message_id), Bytes::copy_from_slice(payload));
+    Some(PublishMessage::new(topic, message_id, payload, u32::from_be_bytes(*partition_key)))
 }
 
 pub(super) fn store_key(store: StoreId) -> [u8; 4] {

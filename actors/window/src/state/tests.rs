@@ -60,12 +60,7 @@ fn late_for_test(number: u128) -> Entry {
     let sale = sale_for_test(number);
     let (window_start, window_end) = (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH + TimeDelta::seconds(10));
     let held = HeldLate { late: LateSale { sale, window_start, window_end }, tag: SaleTag { epoch: 1, number: 1 } };
-    let message = PublishMessage {
-        topic: "p/late/STORE_3/x".to_owned(),
-        message_id: sale.id.uuid(),
-        payload: held.late.to_json().into(),
-        partition_key: 3,
-    };
+    let message = PublishMessage::new("p/late/STORE_3/x".to_owned(), sale.id.uuid(), held.late.to_json(), 3);
     Entry::Late(held, message)
 }
 
