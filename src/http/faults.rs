@@ -149,8 +149,7 @@ impl From<FaultError> for ApiError {
 impl From<Unavailable> for ApiError {
     fn from(unavailable: Unavailable) -> Self {
         match unavailable {
-            Unavailable::RoleAbsent(role) => Self::RoleAbsent(role),
-            Unavailable::BrokerElsewhere => Self::Unknown(unavailable.to_string()),
+            Unavailable::RoleAbsent(_) | Unavailable::BrokerElsewhere => Self::Unknown(unavailable.to_string()),
             Unavailable::InForce(_) => Self::Conflict(unavailable.to_string()),
         }
     }

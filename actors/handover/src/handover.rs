@@ -74,5 +74,7 @@ fn report_down(health: &HealthBoard, trouble: &PublishError) {
     if health.get(Leg::HandOver) == LegState::Up {
         warn!(reason = %trouble, "windows are not handed over, each is tried again");
     }
-    health.set(Leg::HandOver, LegState::Down(trouble.to_string()));
+    // It is not the broker's session that is down.
+    let reason = if let PublishError::Down(reason) = trouble { reason.clone() } else { trouble.to_string() };
+    health.set(Leg::HandOver, LegState::Down(reason));
 }
