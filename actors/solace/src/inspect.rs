@@ -20,7 +20,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// The library gives up by itself; who waits for it waits a little longer.
 const SLACK: Duration = Duration::from_secs(2);
 /// A consumer that has not become active by then stands by.
-const ACTIVE_WITHIN: Duration = Duration::from_secs(1);
+const ACTIVE_WITHIN: Duration = Duration::from_secs(2);
 const PROBE_TAG: u64 = 1;
 
 /// What to look at.
