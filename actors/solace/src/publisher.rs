@@ -25,7 +25,7 @@ use tokio::time::Instant;
 use tracing::{error, info};
 
 use crate::access::{Access, AccessBook};
-use crate::ffi::Failure;
+use crate::ffi::{Failure, subcode};
 use crate::pauses::Pauses;
 use crate::publisher::link::{Handed, Link, Subject};
 use crate::publisher::parcel::Parcel;
@@ -73,7 +73,7 @@ pub struct SolacePublisher {
     trouble: String,
     /// Numbers links and tags.
     last_number: u64,
-    /// The last word about a sale, if the broker would not have it: it has no room, or a queue is shut down or missing.
+    /// The last word about a sale, if the broker would have none: it cannot store, or a queue is shut down or missing.
     refused: Option<Refused>,
     /// What was last reported; `None` before the first look.
     reported: Option<LegState>,
@@ -154,7 +154,7 @@ impl SolacePublisher {
                 owed.acknowledge();
             }
             (Some(Subject::Publish(owed)), Err(failure)) => {
-                if !matches!(refusal(failure, ""), PublishError::TooLarge) {
+                if keeps_from_publishing(failure) {
                     self.refused = Some(Refused { reason: failure.to_string(), since: Instant::now() });
                 }
                 owed.refuse(|topic| refusal(failure, topic));
@@ -203,6 +203,13 @@ impl SolacePublisher {
         show_connected(Backend::Solace, self.wiring.leg, state == LegState::Up);
         self.reported = Some(state);
     }
+}
+
+/// Not a queue that is full: flows give no heartbeat while publishing is down, and without heartbeats the last windows of an
+/// idle store would not become final, so that nothing would ever be acknowledged and make room. Nor one message's size.
+fn keeps_from_publishing(failure: &Failure) -> bool {
+    let is_too_large = matches!(refusal(failure, ""), PublishError::TooLarge);
+    failure.subcode != subcode::SPOOL_OVER_QUOTA && !is_too_large
 }
 
 // === impl Refused ===

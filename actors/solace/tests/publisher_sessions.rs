@@ -72,13 +72,13 @@ async fn a_broker_that_would_have_no_sale_is_not_called_ready_though_its_session
     locally(async {
         let full = |published: &Published| match is_probe(published) {
             true => honest(published),
-            false => Word::Reject(Response::SPOOL_OVER_QUOTA),
+            false => Word::Reject(Response::SERVICE_UNAVAILABLE),
         };
         let bench = Bench::new(Script { message: Box::new(full), ..Script::default() });
         bench.up().await;
 
-        assert!(matches!(bench.publish(1).await, Err(PublishError::Refused { .. })));
-        until("the leg says why", || bench.is_down_with("Spool Over Quota")).await;
+        assert!(matches!(bench.publish(1).await, Err(PublishError::Storage(_))));
+        until("the leg says why", || bench.is_down_with("Service Unavailable")).await;
         bench.broker.script().message = Box::new(honest);
         assert_eq!(bench.publish(2).await, Ok(()));
 
