@@ -2,15 +2,20 @@
 //! client library: durable 200s per second in alternating rounds, then latency at half of that rate.
 //! Broker, service and load share the machine's cores, as the embedded one's do.
 
+use std::process::Command;
+
 use anyhow::Result;
 use tokio::time::{Duration, Instant};
 
 use crate::Options;
 use crate::child::Measured;
 use crate::client::Connection;
+use crate::engines::output;
 use crate::steady::{self, Load, Times};
 use crate::wrk::{self, Report};
 
+/// Enough to see whether memory grows.
+const MESSAGES: &str = "1000000";
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
 /// Broker and service; the service is dropped first.
@@ -19,7 +24,7 @@ struct Pair {
     broker: Measured,
 }
 
-/// Prints both tables.
+/// Prints both tables, then what library and listener carry without the rest of the service.
 pub async fn measure(options: &Options) -> Result<()> {
     println!("### Durable 200s: embedded beside SMF through libsolclient ({} s a round)\n", options.seconds);
     println!("| round | embedded req/s | SMF req/s | ratio | not 200 | cores (service, broker) | wrk p99 |");
@@ -36,7 +41,11 @@ pub async fn measure(options: &Options) -> Result<()> {
         rates.push(report.rate);
     }
     rates.sort_by(f64::total_cmp);
-    latency(options, rates.get(rates.len() / 2).copied().unwrap_or(0.0) / 2.0).await
+    latency(options, rates.get(rates.len() / 2).copied().unwrap_or(0.0) / 2.0).await?;
+    let folder = tempfile::tempdir()?;
+    let mut carried = Command::new(options.program("examples/through_smf")?);
+    println!("{}", output(carried.arg(MESSAGES).arg(folder.path().join("data")))?);
+    Ok(())
 }
 
 fn print_round(round: u32, embedded: &Report, remote: &Report, broker_cpu: f64) {

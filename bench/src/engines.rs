@@ -38,7 +38,8 @@ fn python(options: &Options) -> Result<PathBuf> {
     Ok(python)
 }
 
-fn output(command: &mut Command) -> Result<String> {
+/// What a program prints; its failure is this one's.
+pub fn output(command: &mut Command) -> Result<String> {
     let output = command.output().with_context(|| format!("start {command:?}"))?;
     if !output.status.success() {
         bail!("{command:?} failed: {}", String::from_utf8_lossy(&output.stderr));

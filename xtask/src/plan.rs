@@ -73,6 +73,7 @@ pub fn bench(rest: &[&str]) -> Result<()> {
         ("tillstream-window", "aggregate_bench"),
         ("tillstream-supervision", "tell_ask"),
         ("tillstream-bench", "restart_latency"),
+        ("tillstream-solace", "through_smf"),
     ];
     for (package, example) in examples {
         cargo(&["build", "--release", "-p", package, "--example", example], &[])?;
