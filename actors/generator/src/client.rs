@@ -4,12 +4,11 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, Response, StatusCode, Url, redirect};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
+use tillstream_posting as posting;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::error::{ClientError, Unanswered};
@@ -138,7 +137,7 @@ impl PosClient {
             Ok(Ok((status, retry_after))) => {
                 Attempted::Unsettled(Obstacle { what: format!("status {status}"), retry_after })
             }
-            Ok(Err(error)) => Attempted::Unsettled(Obstacle { what: innermost(&error), retry_after: None }),
+            Ok(Err(error)) => Attempted::Unsettled(Obstacle { what: posting::innermost(&error), retry_after: None }),
             Err(_) => Attempted::Unsettled(Obstacle { what: "timeout".to_owned(), retry_after: None }),
         };
         metrics::attempted(attempted.kind(), started.elapsed());
@@ -169,12 +168,8 @@ impl Attempted {
 }
 
 impl RetryRules {
-    /// Half of the pause is drawn, so that tills that were cut together do not come back together. `Retry-After: 0` is no leave to rush.
     fn pause(&self, attempts: u32, retry_after: Option<Duration>) -> Duration {
-        let doubled = self.first_pause.saturating_mul(1 << attempts.saturating_sub(1).min(16));
-        let whole = retry_after.unwrap_or(doubled).max(self.first_pause).min(self.longest_pause);
-        let half = whole / 2;
-        half + half.mul_f64(fastrand::f64())
+        posting::pause(self.first_pause, self.longest_pause, attempts, retry_after)
     }
 }
 
@@ -183,7 +178,7 @@ async fn finish(
     sending: impl Future<Output = reqwest::Result<Response>>,
 ) -> reqwest::Result<(StatusCode, Option<Duration>)> {
     let response = sending.await?;
-    let (status, pause) = (response.status(), retry_after(&response));
+    let (status, pause) = (response.status(), posting::retry_after(&response));
     match response.bytes().await {
         // A status that settles the sale holds even if the rest of the answer is cut.
         Err(error) if !is_settled(status) => Err(error),
@@ -195,40 +190,12 @@ fn is_settled(status: StatusCode) -> bool {
     !(status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::REQUEST_TIMEOUT)
 }
 
-/// Only the form in seconds; a date would need the two clocks to agree.
-fn retry_after(response: &Response) -> Option<Duration> {
-    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
-}
-
 fn endpoint(base: &str) -> Result<Url, ClientError> {
-    let invalid = |reason: String| ClientError::InvalidUrl { url: base.to_owned(), reason };
-    let mut url: Url = base.parse().map_err(|error| invalid(format!("{error}")))?;
-    if url.scheme() != "http" || url.cannot_be_a_base() {
-        return Err(invalid("it must start with http://".to_owned()));
-    }
-    if !url.path().ends_with(PATH[3]) {
-        let mut path = url.path_segments_mut().map_err(|()| invalid("it has no path".to_owned()))?;
-        path.pop_if_empty().extend(PATH);
-    }
-    Ok(url)
+    posting::endpoint(base, PATH).map_err(|reason| ClientError::InvalidUrl { url: base.to_owned(), reason })
 }
 
 fn basic(credentials: &Credentials) -> Result<HeaderValue, ClientError> {
-    let pair = format!("{}:{}", credentials.user, credentials.password.expose_secret());
-    let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair)))
-        .map_err(|_| ClientError::InvalidCredentials)?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-/// The cause that a person can act on; the outer layers only say that a request failed.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
+    posting::basic(&credentials.user, &credentials.password).map_err(|_| ClientError::InvalidCredentials)
 }
 
 #[cfg(test)]

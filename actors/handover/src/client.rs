@@ -4,13 +4,12 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, Response, StatusCode, Url, redirect};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use tillstream_messages::{AggregateRefused, PublishError, SecretTree};
+use tillstream_posting as posting;
 use tokio::time::{Instant, sleep};
 
 use crate::error::ClientError;
@@ -68,11 +67,7 @@ impl Credentials {
     }
 
     fn basic(&self) -> Result<HeaderValue, ClientError> {
-        let pair = format!("{}:{}", self.user, self.password.expose_secret());
-        let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair)))
-            .map_err(|_| ClientError::InvalidCredentials)?;
-        value.set_sensitive(true);
-        Ok(value)
+        posting::basic(&self.user, &self.password).map_err(|_| ClientError::InvalidCredentials)
     }
 }
 
@@ -133,7 +128,8 @@ impl ValidationClient {
         let request = self.http.post(self.url.clone()).timeout(patience.min(self.rules.request_timeout));
         let request = request.header(CONTENT_TYPE, "application/json").header(ACCEPT, "application/problem+json");
         let attempt = judged(request.header(AUTHORIZATION, authorization).body(body).send()).await;
-        let attempt = attempt.unwrap_or_else(|error| Attempt::Unsettled { what: innermost(&error), retry_after: None });
+        let attempt =
+            attempt.unwrap_or_else(|error| Attempt::Unsettled { what: posting::innermost(&error), retry_after: None });
         ATTEMPTS.with_label_values(&[attempt.outcome()]).inc();
         attempt
     }
@@ -154,19 +150,15 @@ impl Attempt {
 // === impl HandoverRules ===
 
 impl HandoverRules {
-    /// Half of the pause is drawn, so that windows that failed together do not come back together.
     fn pause(&self, attempts: u32, retry_after: Option<Duration>) -> Duration {
-        let doubled = self.first_pause.saturating_mul(1 << attempts.saturating_sub(1).min(16));
-        let whole = retry_after.unwrap_or(doubled).max(self.first_pause).min(self.longest_pause);
-        let half = whole / 2;
-        half + half.mul_f64(fastrand::f64())
+        posting::pause(self.first_pause, self.longest_pause, attempts, retry_after)
     }
 }
 
 /// The body is read to its end in any case, so that the connection can be used again.
 async fn judged(sending: impl Future<Output = reqwest::Result<Response>>) -> reqwest::Result<Attempt> {
     let response = sending.await?;
-    let (status, pause) = (response.status(), retry_after(&response));
+    let (status, pause) = (response.status(), posting::retry_after(&response));
     let body = response.bytes().await;
     // A status that settles the window holds even if the rest of the answer is cut.
     Ok(match status {
@@ -204,30 +196,6 @@ fn down(what: &str) -> PublishError {
     PublishError::Down(format!("validation does not take windows: {what}"))
 }
 
-/// Only the form in seconds; a date would need the two clocks to agree.
-fn retry_after(response: &Response) -> Option<Duration> {
-    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
-}
-
 fn endpoint(base: &str) -> Result<Url, ClientError> {
-    let invalid = |reason: String| ClientError::InvalidUrl { url: base.to_owned(), reason };
-    let mut url: Url = base.parse().map_err(|error| invalid(format!("{error}")))?;
-    if url.scheme() != "http" || url.cannot_be_a_base() {
-        return Err(invalid("it must start with http://".to_owned()));
-    }
-    if !url.path().ends_with(ROUTE[3]) {
-        let mut path = url.path_segments_mut().map_err(|()| invalid("it has no path".to_owned()))?;
-        path.pop_if_empty().extend(ROUTE);
-    }
-    Ok(url)
-}
-
-/// The cause that a person can act on; the outer layers only say that a request failed.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
+    posting::endpoint(base, ROUTE).map_err(|reason| ClientError::InvalidUrl { url: base.to_owned(), reason })
 }

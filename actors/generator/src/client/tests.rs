@@ -1,5 +1,8 @@
 use std::sync::OnceLock;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use super::*;
 use crate::testing::{Reaction, TestServer, credentials_for_test};
 

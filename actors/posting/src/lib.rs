@@ -1,0 +1,61 @@
+//! The manners of whoever posts to the service until an answer settles it: address, user, pauses, the cause of a failure.
+//! Sends nothing and does not know which answer settles what; those who post do.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::header::{HeaderValue, InvalidHeaderValue, RETRY_AFTER};
+use reqwest::{Response, Url};
+use secrecy::{ExposeSecret, SecretString};
+
+/// A route of the service at this base, which may have a path prefix or be the whole address already.
+///
+/// # Errors
+/// Says why no request can be made of it.
+pub fn endpoint(base: &str, route: [&str; 4]) -> Result<Url, String> {
+    let mut url: Url = base.parse().map_err(|error| format!("{error}"))?;
+    if url.scheme() != "http" || url.cannot_be_a_base() {
+        return Err("it must start with http://".to_owned());
+    }
+    if !url.path().ends_with(route[3]) {
+        let mut path = url.path_segments_mut().map_err(|()| "it has no path".to_owned())?;
+        path.pop_if_empty().extend(route);
+    }
+    Ok(url)
+}
+
+/// The `Authorization` header of HTTP Basic; its `Debug` shows nothing.
+///
+/// # Errors
+/// User or password holds characters that no header carries.
+pub fn basic(user: &str, password: &SecretString) -> Result<HeaderValue, InvalidHeaderValue> {
+    let pair = format!("{user}:{}", password.expose_secret());
+    let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair)))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// Only the form in seconds; a date would need the two clocks to agree.
+pub fn retry_after(response: &Response) -> Option<Duration> {
+    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+/// How long to wait after so many attempts: doubled from `first` to `longest`, or what the service named within these bounds
+/// (`Retry-After: 0` is no leave to rush). Half of it is drawn, so that those who failed together do not come back together.
+pub fn pause(first: Duration, longest: Duration, attempts: u32, named: Option<Duration>) -> Duration {
+    let doubled = first.saturating_mul(1 << attempts.saturating_sub(1).min(16));
+    let whole = named.unwrap_or(doubled).max(first).min(longest);
+    let half = whole / 2;
+    half + half.mul_f64(fastrand::f64())
+}
+
+/// The cause that a person can act on; the outer layers only say that a request failed.
+pub fn innermost(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
