@@ -12,6 +12,7 @@ use tillstream_broker::{Broker, QueueStats};
 use tillstream_domain::TopicPrefix;
 use tillstream_generator::{GeneratorAccount, Rate};
 use tillstream_messages::{EnvironmentFaults, HealthBoard, LedgerReport, QueryLedger, SecretTree, WallClock};
+use tillstream_secrets::SecretsHolder;
 use tillstream_supervision::{ActorSpec, Place, Supervisor, Watchdog};
 use tracing::{info, warn};
 
@@ -123,10 +124,11 @@ impl Application {
         let smf = open_smf(&settings, &shared, carrier.as_ref(), &root)?;
         let book =
             root.spawn(ActorSpec::new("users", "users"), &places.control, move || UserBook::new(users.clone()))?;
-        let mut listeners = [vec![book.port()], rooms.secrets_listeners()].concat();
-        listeners.extend(tills.iter().flat_map(Tills::secrets_listeners));
-        listeners.extend(smf.iter().map(SmfDoor::secrets_listener));
-        secrets.watch(&root, &places.control, listeners).context("spawn the secrets")?;
+        let book = SecretsHolder::new("root.users", &["validation-service/creds/*"], book.port());
+        let mut holders = [vec![book], rooms.secrets_holders()].concat();
+        holders.extend(tills.iter().map(Tills::secrets_holder));
+        holders.extend(smf.iter().map(SmfDoor::secrets_holder));
+        secrets.watch(&root, &places.control, holders).context("spawn the secrets")?;
         info!(http.addr = %address, roles = %settings.roles, "serving");
         Ok(Self {
             settings,

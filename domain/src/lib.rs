@@ -22,7 +22,7 @@ mod transaction;
 mod window;
 mod words;
 
-pub use access::BrokerUser;
+pub use access::{Action, BrokerUser, SecretReader, UserRole};
 pub use aggregate::AggregatedEvent;
 pub use events::{LateSale, RejectReason, RejectedMessage};
 pub use ids::{CashierId, Identifier, InvalidId, StoreId, TransactionId};

@@ -2,9 +2,9 @@
 //! Does not change it.
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use tillstream_domain::Action;
 
 use super::Api;
-use super::auth::Action;
 use super::errors::ApiError;
 
 /// Read the supervision tree.

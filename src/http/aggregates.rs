@@ -3,10 +3,9 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
-use tillstream_domain::AggregatedEvent;
+use tillstream_domain::{Action, AggregatedEvent};
 use tillstream_messages::PublishAggregate;
 
-use super::auth::Action;
 use super::errors::ApiError;
 use super::negotiate::error_shape;
 use super::{Api, body};

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use actix_web::http::header::LOCATION;
 use actix_web::{HttpRequest, HttpResponse, web};
+use tillstream_domain::Action;
 use tillstream_supervision::FaultError;
 use tokio::time::timeout;
 
-use super::auth::Action;
 use super::errors::ApiError;
 use super::negotiate::{error_shape, wants_no_waiting};
 use super::{Api, body};

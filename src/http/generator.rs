@@ -4,9 +4,8 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use serde_json::Value;
-use tillstream_domain::RuleError;
+use tillstream_domain::{Action, RuleError};
 
-use super::auth::Action;
 use super::errors::ApiError;
 use super::negotiate::error_shape;
 use super::{Api, body};

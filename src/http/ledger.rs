@@ -3,12 +3,11 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
-use tillstream_domain::Money;
+use tillstream_domain::{Action, Money};
 use tillstream_messages::{LedgerReport, QueryLedger, StoreLedger};
 
 use super::Api;
 use super::amount::Amount;
-use super::auth::Action;
 use super::errors::ApiError;
 use crate::roles::Role;
 

@@ -3,11 +3,10 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
-use tillstream_domain::Correction;
+use tillstream_domain::{Action, Correction};
 use tillstream_messages::{Outcome, SaleAccepted, ValidateSale};
 
 use super::amount::Amount;
-use super::auth::Action;
 use super::errors::ApiError;
 use super::negotiate::error_shape;
 use super::{Api, body, trace};

@@ -3,9 +3,9 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::stream;
+use tillstream_domain::Action;
 
 use super::Api;
-use super::auth::Action;
 use super::errors::ApiError;
 use super::negotiate::row_format;
 use crate::roles::Role;

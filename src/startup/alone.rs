@@ -54,7 +54,7 @@ impl BrokerAlone {
         let watchdog = Watchdog::start(&root, settings.watchdog, |reason| end_helpless(&reason));
         let address = settings.smf.listen.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, SMF_PORT).into());
         let door = SmfDoor::open(address, &settings, &shared, &broker, &root, &clients)?;
-        secrets.watch(&root, &control, vec![door.secrets_listener()]).context("spawn the secrets")?;
+        secrets.watch(&root, &control, vec![door.secrets_holder()]).context("spawn the secrets")?;
         let watched = broker.clone();
         let attendant = ActorSpec::new("attendant", "attendant");
         root.spawn(attendant, &control, move || Attendant { broker: watched.clone(), is_in_trouble: false })?;

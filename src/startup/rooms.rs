@@ -6,8 +6,9 @@ use std::time::Duration;
 use anyhow::Context;
 use tillstream_domain::{AGGREGATION_QUEUE, BrokerUser, LEDGER_QUEUE, REPORTING_QUEUE, Topics};
 use tillstream_handover::{Credentials, Handover, HandoverRules, ValidationClient};
-use tillstream_messages::{Leg, PublishAggregate, SecretsChanged};
+use tillstream_messages::{Leg, PublishAggregate};
 use tillstream_reporting::{ConsumerPorts, FlowPorts, ReportingPlan, ReportingPorts, spawn_reporting};
+use tillstream_secrets::SecretsHolder;
 use tillstream_session::FlowConsumer;
 use tillstream_supervision::{ActorSpec, Port, Supervisor};
 use tillstream_validator::{ValidatorWiring, spawn_validators};
@@ -30,7 +31,7 @@ pub struct Rooms {
     /// For HTTP.
     pub doors: Doors,
     /// Who hears of changed secrets.
-    secrets_listeners: Vec<Port<SecretsChanged>>,
+    secrets_holders: Vec<SecretsHolder>,
     /// Finishes what it has in hand before it is stopped.
     outbox: Option<Port<Drain>>,
     /// Supervisors in the order in which they stop.
@@ -74,14 +75,14 @@ impl Rooms {
         if settings.roles.plays(Role::Reporting) {
             wiring.spawn_reporting(&mut rooms)?;
         }
-        rooms.secrets_listeners.extend(wiring.session.secrets_listeners());
+        rooms.secrets_holders.extend(wiring.session.secrets_holders());
         rooms.in_order_of_data.push(wiring.session.supervisor().clone());
         Ok(rooms)
     }
 
     /// Who hears of changed secrets.
-    pub fn secrets_listeners(&self) -> Vec<Port<SecretsChanged>> {
-        self.secrets_listeners.clone()
+    pub fn secrets_holders(&self) -> Vec<SecretsHolder> {
+        self.secrets_holders.clone()
     }
 
     /// Waits until aggregation has published and settled what it has decided.
@@ -115,7 +116,7 @@ impl Wiring<'_> {
             Box::pin(async move { asked.ask(sale, within).await })
         }));
         rooms.doors.aggregate = Some(pool.aggregates().into());
-        rooms.secrets_listeners.push(pool.secrets());
+        rooms.secrets_holders.push(SecretsHolder::new("root.validation", &["message-broker/config"], pool.secrets()));
         rooms.in_order_of_data.push(supervisor);
         Ok(pool.aggregates())
     }
@@ -129,7 +130,8 @@ impl Wiring<'_> {
         let spec = ActorSpec::new("handover", "handover").mailbox(HANDOVER_MAILBOX);
         let handover =
             self.root.spawn(spec, &self.places.outbox, move || Handover::new(client.clone(), board.clone()))?;
-        rooms.secrets_listeners.push(handover.port());
+        let path = "validation-service/creds/aggregation-service";
+        rooms.secrets_holders.push(SecretsHolder::new("root.handover", &[path], handover.port()));
         Ok(handover.port())
     }
 

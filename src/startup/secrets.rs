@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use tillstream_domain::TopicPrefix;
-use tillstream_messages::{EnvironmentFaults, HealthBoard, SecretTree, SecretsChanged, WallClock};
-use tillstream_secrets::{LastGood, LocalSecrets, SecretsSettings, load_or_create};
-use tillstream_supervision::{ActorSpec, Place, Port, SpawnError, Supervisor};
+use tillstream_messages::{EnvironmentFaults, HealthBoard, SecretTree, WallClock};
+use tillstream_secrets::{LastGood, LocalSecrets, SecretsHolder, SecretsSettings, load_or_create};
+use tillstream_supervision::{ActorSpec, Place, SpawnError, Supervisor};
 
 use super::Shared;
 use crate::settings::Settings;
@@ -55,16 +55,11 @@ pub fn topic_prefix(tree: &SecretTree) -> anyhow::Result<TopicPrefix> {
 
 impl Secrets {
     /// Spawns the watching actor, last of all: everybody whom it tells exists by then.
-    pub fn watch(
-        self,
-        root: &Supervisor,
-        place: &Place,
-        listeners: Vec<Port<SecretsChanged>>,
-    ) -> Result<(), SpawnError> {
+    pub fn watch(self, root: &Supervisor, place: &Place, holders: Vec<SecretsHolder>) -> Result<(), SpawnError> {
         let (settings, file, last_good) = (self.settings, self.file, self.last_good);
         let board = self.shared.board;
         root.spawn(ActorSpec::new("secrets", "secrets"), place, move || {
-            LocalSecrets::new(settings.clone(), file.clone(), last_good.clone(), listeners.clone(), board.clone())
+            LocalSecrets::new(settings.clone(), file.clone(), last_good.clone(), holders.clone(), board.clone())
         })?;
         Ok(())
     }

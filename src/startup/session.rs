@@ -2,7 +2,8 @@
 //! Does not know what consumers do; it gets their ports and gives them the flow's.
 
 use tillstream_domain::BrokerUser;
-use tillstream_messages::{AcknowledgeDeliveries, Leg, PublishMessage, RebindFlow, SecretsChanged};
+use tillstream_messages::{AcknowledgeDeliveries, Leg, PublishMessage, RebindFlow};
+use tillstream_secrets::SecretsHolder;
 use tillstream_session::FlowConsumer;
 use tillstream_supervision::{Port, Slot, Supervisor};
 
@@ -35,7 +36,7 @@ pub trait Session {
     fn flow(&mut self, plan: FlowPlan) -> anyhow::Result<()>;
 
     /// Who hears of changed secrets.
-    fn secrets_listeners(&self) -> Vec<Port<SecretsChanged>>;
+    fn secrets_holders(&self) -> Vec<SecretsHolder>;
 }
 
 /// What a flow is opened with.

@@ -13,6 +13,7 @@ use tillstream_broker::Broker;
 use tillstream_domain::{BrokerUser, Topics};
 use tillstream_listener::{Account, Accounts, Consume, ListenerMemory, ListenerWiring, Rights, SmfListener};
 use tillstream_messages::{SecretTree, SecretsChanged};
+use tillstream_secrets::SecretsHolder;
 use tillstream_supervision::{ActorSpec, Place, Port, SupervisedContext, Supervisor, supervised};
 use tracing::{info, warn};
 
@@ -72,8 +73,8 @@ impl SmfDoor {
     }
 
     /// Who hears of changed secrets.
-    pub fn secrets_listener(&self) -> Port<SecretsChanged> {
-        self.secrets.clone()
+    pub fn secrets_holder(&self) -> SecretsHolder {
+        SecretsHolder::new("root.smf-users", &["message-broker/creds/*"], self.secrets.clone())
     }
 }
 

@@ -7,8 +7,9 @@ use anyhow::Context;
 use tillstream_generator::{
     Credentials, FinishSales, GeneratorAccount, GeneratorPorts, Notebook, PosClient, Rate, RetryRules, spawn_generator,
 };
-use tillstream_messages::{SecretTree, SecretsChanged};
-use tillstream_supervision::{Place, Port, Supervisor};
+use tillstream_messages::SecretTree;
+use tillstream_secrets::SecretsHolder;
+use tillstream_supervision::{Place, Supervisor};
 
 use super::Shared;
 use crate::settings::Settings;
@@ -46,8 +47,8 @@ impl Tills {
     }
 
     /// Who hears of changed secrets.
-    pub fn secrets_listeners(&self) -> Vec<Port<SecretsChanged>> {
-        vec![self.ports.secrets.clone()]
+    pub fn secrets_holder(&self) -> SecretsHolder {
+        SecretsHolder::new("root.pos", &[USER_PATH], self.ports.secrets.clone())
     }
 
     /// Rings up nothing more and waits until the fate of every sale is known.

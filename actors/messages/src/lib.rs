@@ -1,6 +1,7 @@
 //! What crosses rooms: orders (`PublishMessage`), facts in the past tense (`SecretsChanged`) and their errors.
 //! Knows no actor; a message that only one room uses lives in that room.
 
+mod certificate;
 mod clock;
 mod faults;
 mod flow;
@@ -11,6 +12,7 @@ mod secrets;
 mod trace;
 mod validate;
 
+pub use certificate::{CertificateError, IssueCertificate, IssuedCertificate};
 pub use clock::WallClock;
 pub use faults::{EnvironmentFaults, StorageSwitch, StorageTrouble, Tamper, Tampering};
 pub use flow::{
@@ -19,6 +21,9 @@ pub use flow::{
 pub use health::{HealthBoard, Leg, LegState};
 pub use publish::{PublishError, PublishMessage};
 pub use reporting::{LedgerReport, QueryError, QueryLedger, QueryTurnover, StoreLedger, TurnoverRow};
-pub use secrets::{SecretEntry, SecretTree, SecretsChanged};
+pub use secrets::{
+    ListSecrets, RefreshError, RefreshSecrets, SecretEntry, SecretInUse, SecretTree, SecretsChanged, SecretsOverview,
+    SecretsRefreshed,
+};
 pub use trace::TraceContext;
 pub use validate::{AggregateRefused, Outcome, PublishAggregate, SaleAccepted, SaleRefused, ValidateSale};

@@ -6,7 +6,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use actix::Message;
+use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
 
 /// All keys below one path, for example `validation-service/creds/pos-service`.
 #[derive(Clone)]
@@ -14,13 +16,13 @@ pub struct SecretEntry {
     /// Grows with every change of this path, from 1.
     pub version: u64,
     /// When this version was read.
-    pub read_at: chrono::DateTime<chrono::Utc>,
+    pub read_at: DateTime<Utc>,
     keys: BTreeMap<String, SecretString>,
 }
 
 impl SecretEntry {
     /// An entry of these keys.
-    pub fn new(version: u64, read_at: chrono::DateTime<chrono::Utc>, keys: BTreeMap<String, SecretString>) -> Self {
+    pub fn new(version: u64, read_at: DateTime<Utc>, keys: BTreeMap<String, SecretString>) -> Self {
         Self { version, read_at, keys }
     }
 
@@ -74,4 +76,56 @@ pub struct SecretsChanged {
     pub tree: Arc<SecretTree>,
     /// Paths whose values differ from the last tree.
     pub changed: Vec<String>,
+}
+
+/// Order: read the secrets now instead of at the next refresh.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Result<SecretsRefreshed, RefreshError>")]
+pub struct RefreshSecrets;
+
+/// What a refresh found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SecretsRefreshed {
+    /// Paths whose values differ from before, in use from now on.
+    pub changed: Vec<String>,
+    /// Paths that are gone or malformed, so that their last good values stay in use.
+    pub kept: Vec<String>,
+}
+
+/// Why the secrets could not be read; the last good ones stay in use.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct RefreshError(pub String);
+
+/// Question: which secrets are in use?
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "SecretsOverview")]
+pub struct ListSecrets;
+
+/// Which secrets are in use, without a value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SecretsOverview {
+    /// `local` or `vault`.
+    pub source: &'static str,
+    /// When they were last confirmed.
+    pub confirmed_at: DateTime<Utc>,
+    /// When they are read again, if nothing asks for it before.
+    pub next_refresh: DateTime<Utc>,
+    /// Why the last reading failed, if it did.
+    pub trouble: Option<String>,
+    /// One per path.
+    pub secrets: Vec<SecretInUse>,
+}
+
+/// One path of the overview.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SecretInUse {
+    /// Where it stands in the tree.
+    pub path: String,
+    /// Grows with every change seen by this process, from 1.
+    pub version: u64,
+    /// How long this version has been in use here.
+    pub age_seconds: u64,
+    /// The actors that use it.
+    pub holders: Vec<String>,
 }

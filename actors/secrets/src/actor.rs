@@ -4,14 +4,16 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use actix::{Actor, ActorFutureExt, AsyncContext, Handler, Message, WrapFuture};
+use actix::{Actor, ActorFutureExt, AsyncContext, Handler, Message, MessageResult, ResponseFuture, WrapFuture};
 use chrono::Utc;
 use notify::RecommendedWatcher;
-use tillstream_messages::{HealthBoard, Leg, LegState, SecretsChanged};
-use tillstream_supervision::{Port, SupervisedContext, supervised};
+use tillstream_messages::{HealthBoard, Leg, LegState, ListSecrets, RefreshError, RefreshSecrets, SecretsRefreshed};
+use tillstream_supervision::{SupervisedContext, supervised};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
+use crate::audience::{Audience, SecretsHolder};
 use crate::document::Values;
 use crate::error::SecretsError;
 use crate::file;
@@ -33,7 +35,7 @@ pub struct LocalSecrets {
     /// The tree in use, kept by the factory over restarts.
     last_good: LastGood,
     /// Who is told.
-    listeners: Vec<Listener>,
+    audience: Audience,
     /// Where the secrets leg is reported.
     health: HealthBoard,
     /// When the last attempt to read began.
@@ -42,17 +44,16 @@ pub struct LocalSecrets {
     reading: bool,
     /// The file was touched during that reading.
     touched: bool,
+    /// Who waits for a reading that begins from now on.
+    asked: Vec<Asked>,
     /// The last failure, so that it is logged once and not at every poll.
     failure: Option<String>,
     /// Lives as long as this incarnation.
     watcher: Option<RecommendedWatcher>,
 }
 
-/// Somebody who uses secrets, and the changes that it has not been told yet.
-struct Listener {
-    port: Port<SecretsChanged>,
-    untold: Option<Vec<String>>,
-}
+/// Somebody who waits for a reading.
+type Asked = oneshot::Sender<Result<SecretsRefreshed, RefreshError>>;
 
 /// The file may have changed.
 #[derive(Debug, Message)]
@@ -67,19 +68,19 @@ impl LocalSecrets {
         settings: SecretsSettings,
         path: PathBuf,
         last_good: LastGood,
-        listeners: Vec<Port<SecretsChanged>>,
+        holders: Vec<SecretsHolder>,
         health: HealthBoard,
     ) -> Self {
-        let listeners = listeners.into_iter().map(|port| Listener { port, untold: Some(Vec::new()) }).collect();
         Self {
             settings,
             path,
             last_good,
-            listeners,
+            audience: Audience::new(holders),
             health,
             attempted: Instant::now(),
             reading: false,
             touched: false,
+            asked: Vec::new(),
             failure: None,
             watcher: None,
         }
@@ -101,7 +102,7 @@ impl LocalSecrets {
         if self.attempted.elapsed() >= self.settings.refresh {
             self.read(ctx);
         }
-        self.tell_listeners();
+        self.audience.tell(&self.last_good.tree());
         self.report_age();
     }
 
@@ -114,15 +115,17 @@ impl LocalSecrets {
         self.reading = true;
         self.touched = false;
         self.attempted = Instant::now();
-        let path = self.path.clone();
+        let (path, asked) = (self.path.clone(), std::mem::take(&mut self.asked));
         let reading = tokio::task::spawn_blocking(move || file::read(&path));
         let taken = reading.into_actor(self).map(|outcome, secrets, ctx| {
             secrets.reading = false;
-            match outcome {
-                Ok(Ok(values)) => secrets.take(values),
-                Ok(Err(reason)) => secrets.keep_last_good(&reason),
-                Err(reason) => error!(%reason, "reading the secrets file did not finish"),
-            }
+            let found = match outcome {
+                Ok(Ok(values)) => Ok(secrets.take(values)),
+                Ok(Err(reason)) => Err(secrets.keep_last_good(&reason)),
+                Err(reason) => Err(did_not_finish(&reason)),
+            };
+            // Whoever has gone away does not want to know any more.
+            asked.into_iter().for_each(|one| drop(one.send(found.clone())));
             secrets.report_age();
             if secrets.touched {
                 secrets.read(ctx);
@@ -131,7 +134,7 @@ impl LocalSecrets {
         ctx.spawn(taken);
     }
 
-    fn take(&mut self, values: Values) {
+    fn take(&mut self, values: Values) -> SecretsRefreshed {
         if self.failure.take().is_some() {
             info!(file = %self.path.display(), "the secrets file is in order again");
         }
@@ -139,29 +142,23 @@ impl LocalSecrets {
         if !changed.is_empty() {
             info!(secrets.changed = changed.len(), "secrets changed: {}", changed.join(", "));
         }
-        // Also when nothing changed: a listener whose thread blocked has lost its mailbox and what it was told.
-        self.listeners.iter_mut().for_each(|listener| listener.owe(&changed));
-        self.tell_listeners();
+        self.audience.owe(&changed);
+        self.audience.tell(&self.last_good.tree());
+        SecretsRefreshed { changed, kept: Vec::new() }
     }
 
-    fn keep_last_good(&mut self, reason: &SecretsError) {
+    fn keep_last_good(&mut self, reason: &SecretsError) -> RefreshError {
         let text = reason.to_string();
         if self.failure.as_ref() != Some(&text) {
             error!(reason = %text, "cannot use the secrets file, keeping the last good secrets");
         }
-        self.failure = Some(text);
+        self.failure = Some(text.clone());
+        RefreshError(text)
     }
 
-    fn tell_listeners(&mut self) {
-        let tree = self.last_good.tree();
-        for listener in &mut self.listeners {
-            let Some(changed) = &listener.untold else { continue };
-            // `push`: at most one per listener and change of the file.
-            let told = listener.port.push(SecretsChanged { tree: tree.clone(), changed: changed.clone() });
-            if told.is_ok() {
-                listener.untold = None;
-            }
-        }
+    /// How long until the file is read again without anybody asking.
+    fn until_refresh(&self) -> Duration {
+        self.settings.refresh.saturating_sub(self.attempted.elapsed())
     }
 
     fn report_age(&self) {
@@ -177,6 +174,12 @@ impl LocalSecrets {
     }
 }
 
+/// A thread of the blocking pool died.
+fn did_not_finish(reason: &tokio::task::JoinError) -> RefreshError {
+    error!(%reason, "reading the secrets file did not finish");
+    RefreshError("reading the secrets file did not finish".to_owned())
+}
+
 supervised!(LocalSecrets);
 
 impl Actor for LocalSecrets {
@@ -186,7 +189,7 @@ impl Actor for LocalSecrets {
         self.start_watching(ctx);
         // After the watch: a change between reading and watching would go unseen until the next poll.
         self.read(ctx);
-        self.tell_listeners();
+        self.audience.tell(&self.last_good.tree());
         ctx.run_interval(TICK.min(self.settings.refresh), Self::tick);
     }
 }
@@ -203,13 +206,23 @@ impl Handler<FileTouched> for LocalSecrets {
     }
 }
 
-// === impl Listener ===
+impl Handler<RefreshSecrets> for LocalSecrets {
+    type Result = ResponseFuture<Result<SecretsRefreshed, RefreshError>>;
 
-impl Listener {
-    fn owe(&mut self, changed: &[String]) {
-        let untold = self.untold.get_or_insert_default();
-        untold.extend_from_slice(changed);
-        untold.sort();
-        untold.dedup();
+    fn handle(&mut self, _: RefreshSecrets, ctx: &mut Self::Context) -> Self::Result {
+        let (asked, answer) = oneshot::channel();
+        self.asked.push(asked);
+        self.read(ctx);
+        let ended = || RefreshError("the secrets actor was restarted while it read: ask again".to_owned());
+        Box::pin(async move { answer.await.unwrap_or_else(|_| Err(ended())) })
+    }
+}
+
+impl Handler<ListSecrets> for LocalSecrets {
+    type Result = MessageResult<ListSecrets>;
+
+    fn handle(&mut self, _: ListSecrets, _: &mut Self::Context) -> Self::Result {
+        let (trouble, until) = (self.failure.clone(), self.until_refresh());
+        MessageResult(self.last_good.overview("local", until, trouble, &self.audience))
     }
 }

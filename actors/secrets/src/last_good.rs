@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tillstream_messages::{SecretEntry, SecretTree};
+use tillstream_messages::{SecretEntry, SecretInUse, SecretTree, SecretsOverview};
 use tokio::time::Instant;
 
+use crate::audience::Audience;
 use crate::document::Values;
 
 /// The tree in use; the actor's factory keeps it over restarts.
@@ -17,7 +18,7 @@ pub struct LastGood(Arc<Mutex<Reading>>);
 #[derive(Debug)]
 struct Reading {
     tree: Arc<SecretTree>,
-    /// When the file last said so.
+    /// When its source last said so.
     confirmed: Instant,
 }
 
@@ -32,13 +33,32 @@ impl LastGood {
         Arc::clone(&self.lock().tree)
     }
 
-    /// How long ago the file last said so.
+    /// How long ago its source last said so.
     pub fn age(&self) -> Duration {
         self.lock().confirmed.elapsed()
     }
 
+    /// The tree in use without its values, and who uses what.
+    pub fn overview(
+        &self,
+        source: &'static str,
+        until_refresh: Duration,
+        trouble: Option<String>,
+        audience: &Audience,
+    ) -> SecretsOverview {
+        let (tree, now) = (self.tree(), Utc::now());
+        let in_use = |(path, entry): (&String, &SecretEntry)| SecretInUse {
+            path: path.clone(),
+            version: entry.version,
+            age_seconds: (now - entry.read_at).num_seconds().max(0).unsigned_abs(),
+            holders: audience.holders_of(path),
+        };
+        let secrets = tree.entries.iter().map(in_use).collect();
+        SecretsOverview { source, confirmed_at: now - self.age(), next_refresh: now + until_refresh, trouble, secrets }
+    }
+
     /// Takes a new reading over; answers which paths changed.
-    pub(crate) fn take(&self, values: Values, now: DateTime<Utc>) -> Vec<String> {
+    pub fn take(&self, values: Values, now: DateTime<Utc>) -> Vec<String> {
         let mut last = self.lock();
         last.confirmed = Instant::now();
         let (tree, changed) = merge(&last.tree, values, now);

@@ -2,6 +2,7 @@
 //! Does not know who uses a secret and never prints one: errors name files, lines, paths and keys.
 
 mod actor;
+mod audience;
 mod defaults;
 mod document;
 mod error;
@@ -12,7 +13,10 @@ mod settings;
 mod watch;
 
 pub use actor::LocalSecrets;
+pub use audience::{Audience, SecretsHolder};
+pub use document::Values;
 pub use error::SecretsError;
 pub use file::load_or_create;
 pub use last_good::LastGood;
+pub use metrics::SECRETS_AGE_SECONDS;
 pub use settings::{SecretsSettings, Source};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tillstream_messages::{HealthBoard, Leg, LegState, SecretsChanged};
-use tillstream_secrets::{LastGood, LocalSecrets, SecretsSettings, load_or_create};
+use tillstream_secrets::{LastGood, LocalSecrets, SecretsHolder, SecretsSettings, load_or_create};
 use tillstream_supervision::{ActorSpec, Fault, Handle, Place, Port, Strategy, Supervisor, SupervisorSpec};
 use tokio::task::LocalSet;
 use tokio::time::{sleep, timeout};
@@ -44,7 +44,13 @@ fn bench_for(settings: SecretsSettings, listener: Port<SecretsChanged>, told: To
     let parts = (settings, path.clone(), last_good.clone(), health.clone());
     let factory = move || {
         let (settings, path, last_good, health) = parts.clone();
-        LocalSecrets::new(settings, path, last_good, vec![listener.clone()], health)
+        LocalSecrets::new(
+            settings,
+            path,
+            last_good,
+            vec![SecretsHolder::new("listener", &["validation-service/creds/*"], listener.clone())],
+            health,
+        )
     };
     let secrets = root.spawn(ActorSpec::new("secrets", "secrets"), &place, factory).unwrap();
     Bench { root, _secrets: secrets, last_good, told, health, path, _directory: directory }

@@ -94,3 +94,48 @@ fn everybody_has_credentials_of_their_own() {
     assert_eq!((paths.len(), names.len()), (BrokerUser::ALL.len(), BrokerUser::ALL.len()));
     assert!(paths.iter().all(|path| path.starts_with("message-broker/creds/")));
 }
+
+#[test]
+fn every_role_of_http_may_do_its_one_thing_and_an_admin_everything() {
+    let rows = [
+        (UserRole::Pos, vec![Action::SendSale]),
+        (UserRole::Aggregation, vec![Action::SendAggregate]),
+        (UserRole::Reporting, vec![Action::ReadTurnover]),
+        (UserRole::Admin, Action::ALL.to_vec()),
+    ];
+    for (role, allowed) in rows {
+        for action in Action::ALL {
+            assert_eq!(role.may(action), allowed.contains(&action), "{role:?} {action:?}");
+        }
+        assert_eq!(UserRole::parse(role.name()), Some(role));
+    }
+    assert_eq!(UserRole::parse("root"), None);
+}
+
+#[test]
+fn a_service_reads_its_own_credentials_and_nobody_elses() {
+    for reader in [SecretReader::Aggregation, SecretReader::Reporting, SecretReader::Pos, SecretReader::OtelCollector] {
+        assert!(!reader.may_read("message-broker/creds/login"), "{reader:?}");
+        assert!(!reader.may_read("message-broker/creds/validation-service"), "{reader:?}");
+    }
+    assert!(!SecretReader::Reporting.may_read("validation-service/creds/pos-service"));
+    assert!(!SecretReader::Pos.may_read("validation-service/creds/aggregation-service"));
+    assert!(SecretReader::Validation.may_read("validation-service/creds/till-of-store-7"));
+    assert!(!SecretReader::Validation.may_read("validation-service/creds/till/of-store-7"));
+    assert!(!SecretReader::Validation.may_read("validation-service/creds/"));
+    assert!(!SecretReader::Broker.may_read("validation-service/creds/admin"));
+}
+
+#[test]
+fn one_process_with_all_roles_reads_what_its_roles_read() {
+    let roles = [SecretReader::Validation, SecretReader::Aggregation, SecretReader::Reporting, SecretReader::Pos];
+    for path in roles.iter().flat_map(|reader| reader.reads()) {
+        let some = path.replace("/*", "/anything");
+        assert!(SecretReader::Whole.may_read(&some), "{path}");
+    }
+}
+
+#[test]
+fn the_broker_knows_the_password_of_each_of_its_users() {
+    assert!(BrokerUser::ALL.into_iter().all(|user| SecretReader::Broker.may_read(user.credentials_path())));
+}

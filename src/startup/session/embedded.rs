@@ -6,7 +6,8 @@ use std::sync::Arc;
 use tillstream_broker::{Broker, FlowOwner};
 use tillstream_domain::BrokerUser;
 use tillstream_embedded::{EmbeddedBrokerSettings, EmbeddedFlow, EmbeddedPublisher, FlowWiring};
-use tillstream_messages::{HealthBoard, PublishMessage, SecretsChanged};
+use tillstream_messages::{HealthBoard, PublishMessage};
+use tillstream_secrets::SecretsHolder;
 use tillstream_supervision::{ActorSpec, Place, Port, Supervisor};
 
 use super::{FlowPlan, PUBLISHER_MAILBOX, Session};
@@ -74,7 +75,7 @@ impl Session for EmbeddedSession {
         Ok(())
     }
 
-    fn secrets_listeners(&self) -> Vec<Port<SecretsChanged>> {
+    fn secrets_holders(&self) -> Vec<SecretsHolder> {
         Vec::new()
     }
 }

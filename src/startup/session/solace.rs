@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use tillstream_domain::{BrokerUser, Topics};
 use tillstream_messages::{HealthBoard, Leg, PublishMessage, SecretTree, SecretsChanged};
+use tillstream_secrets::SecretsHolder;
 use tillstream_solace::{
     Access, AccessBook, PublisherWiring, SolaceFlow, SolaceFlowWiring, SolacePublisher, SolaceSettings,
 };
@@ -27,7 +28,7 @@ pub struct SolaceSession {
     tree: Arc<SecretTree>,
     health: HealthBoard,
     publishers: BTreeMap<BrokerUser, Port<PublishMessage>>,
-    secrets_listeners: Vec<Port<SecretsChanged>>,
+    secrets_holders: Vec<SecretsHolder>,
 }
 
 impl SolaceSession {
@@ -42,7 +43,7 @@ impl SolaceSession {
             tree: Arc::clone(&shared.tree),
             health: shared.board.clone(),
             publishers: BTreeMap::new(),
-            secrets_listeners: Vec::new(),
+            secrets_holders: Vec::new(),
         }
     }
 
@@ -63,7 +64,8 @@ impl SolaceSession {
         };
         let spec = ActorSpec::new(publisher_name(user), "publisher").mailbox(PUBLISHER_MAILBOX);
         let publisher = self.supervisor.spawn(spec, &self.place, move || SolacePublisher::new(wiring.clone()))?;
-        self.secrets_listeners.push(publisher.port());
+        let name = format!("root.session.{}", publisher_name(user));
+        self.secrets_holders.push(holder(name, user, publisher.port()));
         Ok(publisher.port())
     }
 }
@@ -101,13 +103,19 @@ impl Session for SolaceSession {
         let spec = ActorSpec::new(format!("flow-{}", plan.name), "flow");
         let flow = self.supervisor.spawn(spec, &self.place, move || SolaceFlow::new(wiring.clone()))?;
         plan.to_come.bind(flow.port(), flow.port());
-        self.secrets_listeners.push(flow.port());
+        let name = format!("root.session.flow-{}", plan.name);
+        self.secrets_holders.push(holder(name, plan.user, flow.port()));
         Ok(())
     }
 
-    fn secrets_listeners(&self) -> Vec<Port<SecretsChanged>> {
-        self.secrets_listeners.clone()
+    fn secrets_holders(&self) -> Vec<SecretsHolder> {
+        self.secrets_holders.clone()
     }
+}
+
+/// Who logs in holds its password and the way to the broker.
+fn holder(name: String, user: BrokerUser, port: Port<SecretsChanged>) -> SecretsHolder {
+    SecretsHolder::new(name, &["message-broker/config", user.credentials_path()], port)
 }
 
 const fn publish_leg(user: BrokerUser) -> Leg {
