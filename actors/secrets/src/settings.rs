@@ -28,13 +28,24 @@ pub struct SecretsSettings {
     /// A change is in use within this time even where the file system reports no changes.
     #[serde(with = "humantime_serde")]
     pub refresh: Duration,
-    /// The secrets leg goes down when nothing could be read for this long; the last good tree stays in use.
+    /// The last good tree is in use for this long while nothing can be read; then the secrets leg goes down and nobody is let
+    /// in any more.
     #[serde(with = "humantime_serde")]
     pub max_age: Duration,
+    /// For this long after a change an HTTP user's and a broker user's old password holds beside the new one; not less than
+    /// `refresh`, so that everybody has read the new one by then.
+    #[serde(with = "humantime_serde")]
+    pub overlap: Duration,
 }
 
 impl Default for SecretsSettings {
     fn default() -> Self {
-        Self { source: Source::Local, file: None, refresh: Duration::from_secs(30), max_age: Duration::from_secs(300) }
+        Self {
+            source: Source::Local,
+            file: None,
+            refresh: Duration::from_secs(30),
+            max_age: Duration::from_secs(3_600),
+            overlap: Duration::from_secs(60),
+        }
     }
 }
