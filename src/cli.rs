@@ -7,9 +7,17 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use tillstream_chaos::{FaultKind, Stores};
+use tillstream_posting::Trust;
 use tillstream_session::Backend;
 
 use crate::roles::Roles;
+
+mod vault;
+
+pub use vault::{
+    DeliveryArgs, LOCAL_CA, LoginArgs, PrepareArgs, RenewArgs, RotateArgs, ServerArgs, SetUpArgs, StatusArgs,
+    VaultCommand,
+};
 
 const ABOUT: &str =
     "Takes sales from tills over HTTP, puts them on a durable queue and adds them up per store and time window.";
@@ -31,6 +39,7 @@ Examples:
                                           send recorded sales, one JSON transaction per line
   tillstream chaos --url http://127.0.0.1:8080 --user admin --password-file pw --seed 1 --faults 100
                                           break a running service 100 times and prove that no sale is lost
+  tillstream vault set-up                 put the secrets into a Vault or OpenBao server on this machine
 
 Every setting also has a key in a file (--config) and a variable: http.listen is TILLSTREAM__HTTP__LISTEN.";
 
@@ -62,6 +71,12 @@ pub enum Command {
     Broker(BrokerArgs),
     /// Say whether configuration, secrets, broker and limits are in order, one line each
     Check(ConfigArgs),
+    /// Make a Vault or OpenBao server ready for the secrets of this system, and look after them
+    Vault {
+        /// What to do.
+        #[command(subcommand)]
+        command: VaultCommand,
+    },
     /// Print the OpenAPI document of the HTTP interface
     Openapi(ConfigArgs),
     /// Print the AsyncAPI document of topics, queues and messages
@@ -133,6 +148,17 @@ pub struct RunArgs {
     pub duration: Option<Duration>,
 }
 
+/// Whom to believe that it is the service.
+#[derive(Debug, Clone, Default, Args)]
+pub struct TrustArgs {
+    /// Believe an https service by these authorities, in PEM [default: those of the system]
+    #[arg(long, value_name = "FILE")]
+    pub ca_cert: Option<PathBuf>,
+    /// Show this certificate to a service that asks for one; the file holds its private key too, in PEM
+    #[arg(long, value_name = "FILE")]
+    pub client_cert: Option<PathBuf>,
+}
+
 /// `replay`.
 #[derive(Debug, Clone, Args)]
 pub struct ReplayArgs {
@@ -148,6 +174,9 @@ pub struct ReplayArgs {
     /// File with the user's password, nothing else
     #[arg(long, value_name = "FILE")]
     pub password_file: PathBuf,
+    /// Whom to believe.
+    #[command(flatten)]
+    pub trust: TrustArgs,
     /// At most this many transactions per second [default: as fast as they are taken]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub rate: Option<u32>,
@@ -198,6 +227,9 @@ pub struct ChaosArgs {
     /// File with the user's password, nothing else
     #[arg(long, value_name = "FILE")]
     pub password_file: PathBuf,
+    /// Whom to believe.
+    #[command(flatten)]
+    pub trust: TrustArgs,
     /// The same seed draws the same faults and the same sales [default: drawn and printed]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -247,6 +279,13 @@ impl Cli {
     /// What was asked for.
     pub fn into_command(self) -> Command {
         self.command.unwrap_or(Command::Run(self.run))
+    }
+}
+
+impl TrustArgs {
+    /// What a client makes of it.
+    pub fn trust(&self) -> Trust {
+        Trust::new(self.ca_cert.clone(), self.client_cert.clone())
     }
 }
 

@@ -14,6 +14,7 @@ mod replay;
 mod run;
 mod settle;
 mod table;
+mod vault;
 
 /// Runs one command; a failure is one line on standard error.
 pub async fn execute(command: Command) -> ExitCode {
@@ -23,6 +24,7 @@ pub async fn execute(command: Command) -> ExitCode {
         Command::Chaos(args) => chaos::chaos(&args).await,
         Command::Broker(args) => broker::broker(&args).await,
         Command::Check(args) => check::check(&args).await,
+        Command::Vault { command } => vault::vault(&command).await,
         Command::Openapi(args) => print::openapi(&args),
         Command::Asyncapi(args) => print::asyncapi(&args),
     };

@@ -27,17 +27,19 @@ mod openapi;
 mod prefix;
 mod problem;
 mod routes;
+mod secrets;
 mod server;
 mod settings;
 mod trace;
 mod transactions;
 mod turnover;
 mod unread;
+mod waiting;
 
 #[cfg(test)]
 mod tests;
 
-pub use auth::{UserBook, Users};
+pub use auth::{Gate, UserBook, Users};
 pub use doors::{Door, Doors};
 pub use health::Health;
 pub use in_flight::InFlight;
@@ -45,6 +47,7 @@ pub use ledger::is_balanced;
 pub use openapi::Documents;
 pub use server::{BoundServer, bind};
 pub use settings::HttpSettings;
+pub use waiting::Porter;
 
 /// What every worker of the server shares.
 #[derive(Clone)]
@@ -52,7 +55,7 @@ pub struct Api {
     /// Bounds and timeouts.
     pub settings: HttpSettings,
     /// Who may do what.
-    pub users: Users,
+    pub gate: Gate,
     /// The rooms behind.
     pub doors: Doors,
     /// How the process is.

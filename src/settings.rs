@@ -8,9 +8,12 @@ use tillstream_embedded::EmbeddedBrokerSettings;
 use tillstream_generator::PosSettings;
 use tillstream_listener::ListenerSettings;
 use tillstream_reporting::ReportingSettings;
-use tillstream_secrets::SecretsSettings;
+use tillstream_secrets::{SecretsSettings, Source};
 use tillstream_supervision::WatchdogSettings;
+use tillstream_tls::TlsSettings;
+use tillstream_tokens::TokenSettings;
 use tillstream_validator::{RuleSettings, TopicSettings, ValidationSettings, ValidatorSettings};
+use tillstream_vault::VaultSettings;
 use tillstream_window::{DedupSettings, WindowSettings};
 
 use crate::cli::ConfigArgs;
@@ -41,6 +44,8 @@ pub struct Settings {
     pub roles: Roles,
     /// The HTTP server.
     pub http: HttpSettings,
+    /// Encryption of the HTTP port.
+    pub tls: TlsSettings,
     /// What a transaction may say.
     pub rules: RuleSettings,
     /// What topics tell.
@@ -63,6 +68,10 @@ pub struct Settings {
     pub pos: PosSettings,
     /// Where secrets come from.
     pub secrets: SecretsSettings,
+    /// The server of secrets, where they come from one.
+    pub vault: VaultSettings,
+    /// Whose bearer tokens are believed.
+    pub tokens: TokenSettings,
     /// How often actors may fail.
     pub supervision: SupervisionSettings,
     /// When actors and threads count as stuck.
@@ -140,6 +149,11 @@ impl Settings {
         if self.solace.backoff_min.is_zero() || self.solace.backoff_min > self.solace.backoff_max {
             return refuse("`solace.backoff_min` must be above zero and not above `solace.backoff_max`");
         }
+        if self.secrets.source == Source::Vault {
+            self.vault.check().map_err(|error| SettingsError::Inconsistent(error.to_string()))?;
+        }
+        self.tokens.check().map_err(|error| SettingsError::Inconsistent(error.to_string()))?;
+        self.tls.check().map_err(|error| SettingsError::Inconsistent(error.to_string()))?;
         self.window.rules().map(drop).map_err(|error| SettingsError::Inconsistent(error.to_string()))
     }
 

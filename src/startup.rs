@@ -16,22 +16,26 @@ use tillstream_secrets::SecretsHolder;
 use tillstream_supervision::{ActorSpec, Place, Supervisor, Watchdog};
 use tracing::{info, warn};
 
-use crate::http::{self, Doors, Health, InFlight, UserBook};
+use crate::http::{BoundServer, Doors, Health, InFlight, UserBook};
 use crate::roles::Role;
 use crate::settings::Settings;
 use crate::shutdown::end_helpless;
+use announce::Passwords;
 use api::Built;
 use carrier::Carrier;
 use places::Places;
 use rooms::Rooms;
+use secrets::Secrets;
 use smf::SmfDoor;
 use tills::Tills;
+use tls::Tls;
 
 mod alone;
 mod announce;
 mod api;
 mod carrier;
 mod drain;
+mod patience;
 mod places;
 mod rooms;
 mod secrets;
@@ -39,13 +43,18 @@ mod session;
 mod smf;
 mod support;
 mod tills;
+mod tls;
+mod tokens;
+mod waiting;
 
 #[cfg(test)]
 mod tests;
 
 pub use alone::BrokerAlone;
-pub use secrets::{peek as peek_secrets, topic_prefix};
+pub use secrets::{peek as peek_secrets, readers as secret_readers, topic_prefix, vault};
 pub use support::{Unsupported, check as check_support};
+pub use tls::{hand_over_trust, peek as peek_certificate};
+pub use waiting::Starting;
 
 /// How long the ledger may take to answer.
 const LEDGER_WITHIN: Duration = Duration::from_secs(10);
@@ -83,19 +92,11 @@ pub struct Shared {
 }
 
 impl Application {
-    /// Builds and starts everything that the settings ask for.
-    ///
-    /// # Errors
-    /// Says what is wrong and what to do about it; nothing is left running that took a sale.
-    pub async fn build(mut settings: Settings) -> anyhow::Result<Self> {
-        support::check(&settings)?;
-        let data_dir = &settings.data_dir.0;
-        std::fs::create_dir_all(data_dir).with_context(|| format!("make data directory `{}`", data_dir.display()))?;
-        let listener = http::bind(&settings.http)?;
-        let address = listener.address();
-        settings.pos.url.get_or_insert_with(|| format!("http://{}", reachable(address)));
-
-        let secrets = secrets::load(&settings)?;
+    /// Builds and starts everything that the settings ask for, on a socket that is bound and with secrets that are read.
+    fn build(mut settings: Settings, socket: BoundServer, secrets: Secrets, tls: Option<Tls>) -> anyhow::Result<Self> {
+        let (address, scheme) = (socket.address(), socket.scheme());
+        let trust = tls::pos_trust(&settings, tls.as_ref())?;
+        settings.pos.url.get_or_insert_with(|| format!("{scheme}://{}", reachable(address)));
         let shared = secrets.shared.clone();
         let places = Places::start(settings.validation.pool.max(1));
         let root = Supervisor::root(settings.supervision.one_for_one("root"), &places.control);
@@ -105,6 +106,8 @@ impl Application {
         let watchdog = Watchdog::start(&root, settings.watchdog, |reason| end_helpless(&reason));
         let plays_pos = settings.roles.plays(Role::Pos) && settings.pos.enabled;
         let rate = plays_pos.then(|| Rate::new(settings.pos.rate));
+        let tokens = tokens::spawn(&settings.tokens, &shared, &root, &places.control).context("spawn the tokens")?;
+        let reload_certificate = tls.map(|tls| tls.keep(&root, &places.control, &shared)).transpose()?;
         let built = Built {
             settings: &settings,
             shared: &shared,
@@ -113,17 +116,21 @@ impl Application {
             broker: carrier.as_ref().and_then(Carrier::embedded),
             rooms: &rooms,
             rate: rate.clone(),
+            tokens,
+            secrets: &secrets,
+            reload_certificate,
         };
         let api = built.api();
-        let (users, doors) = (api.users.clone(), api.doors.clone());
+        let (gate, doors) = (api.gate.clone(), api.doors.clone());
         let (health, in_flight) = (api.health.clone(), api.in_flight.clone());
-        let (serving, server) = listener.run(api)?;
+        let (serving, server) = socket.run(api)?;
         actix_rt::spawn(serving);
 
-        let tills = rate.map(|rate| Tills::spawn(&settings, &root, &places.pos, &shared, rate)).transpose()?;
+        let tills = rate.map(|rate| Tills::spawn(&settings, &root, &places.pos, &shared, &trust, rate)).transpose()?;
         let smf = open_smf(&settings, &shared, carrier.as_ref(), &root)?;
-        let book =
-            root.spawn(ActorSpec::new("users", "users"), &places.control, move || UserBook::new(users.clone()))?;
+        smf.iter().for_each(|door| door.fail_closed_when(secrets.are_too_old()));
+        let (spec, overlap) = (ActorSpec::new("users", "users"), settings.secrets.overlap);
+        let book = root.spawn(spec, &places.control, move || UserBook::new(gate.clone(), overlap))?;
         let book = SecretsHolder::new("root.users", &["validation-service/creds/*"], book.port());
         let mut holders = [vec![book], rooms.secrets_holders()].concat();
         holders.extend(tills.iter().map(Tills::secrets_holder));
@@ -153,7 +160,11 @@ impl Application {
 
     /// What to tell the person who started it.
     pub fn announcement(&self) -> String {
-        announce::announcement(self.address, self.smf, &self.settings.roles, &self.settings.secrets_file())
+        let scheme = if self.settings.tls.is_on() { "https" } else { "http" };
+        let base = format!("{scheme}://{}", self.address);
+        let (file, settings) = (self.settings.secrets_file(), &self.settings);
+        let passwords = Passwords::of(settings.secrets.source, &file, &settings.vault.address);
+        announce::announcement(&base, self.smf, &settings.roles, passwords)
     }
 
     /// Whether every leg stands.
@@ -210,6 +221,12 @@ fn open_smf(
     let broker = carrier.and_then(Carrier::embedded);
     let Some((address, broker)) = settings.smf.listen.zip(broker) else { return Ok(None) };
     SmfDoor::open(address, settings, shared, broker, root, &Place::arbiter("smf")).map(Some)
+}
+
+/// Everything in this process that speaks TLS uses this one provider; to be called before the first of them is built.
+pub fn install_cryptography() {
+    // Refused only where it is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 /// An address that a client on this machine can connect to, also when we listen on all of them.

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use tracing::error;
 use tracing_subscriber::EnvFilter;
 
-/// Goes before every filter: a client that sends garbage must not fill the log with errors that are not ours.
-const QUIET: &str = "actix_http=off,actix_server=warn";
+/// Goes before every filter: a client that sends garbage must not fill the log with errors that are not ours, and the Vault
+/// client logs every failed call some times over, which its room says once.
+const QUIET: &str = "actix_http=off,actix_server=warn,vaultrs=off,rustify=off";
 
 /// Section `[log]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -110,7 +110,7 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn new(options: &'a Options, say: Say<'a>) -> Result<Self, DrillError> {
-        let service = Service::new(&options.url, &options.user, options.password.clone())?;
+        let service = Service::new(&options.url, &options.trust, &options.user, options.password.clone())?;
         let (run, _) = Uuid::new_v4().as_u64_pair();
         let (book, clock, delays) = (Book::default(), ClockWatch::default(), Mutex::default());
         Ok(Self { options, say, service, book, clock, delays, run })

@@ -3,17 +3,22 @@
 
 use std::time::Duration;
 
+use tillstream_posting::TrustError;
+
 /// The drill has no verdict.
 #[derive(Debug, thiserror::Error)]
 pub enum DrillError {
     /// Not a base that requests can be made with.
-    #[error("`{url}` is no http:// address of the service: {reason}")]
+    #[error("`{url}` is no address of the service: {reason}")]
     InvalidUrl {
         /// What was given.
         url: String,
         /// What is wrong with it.
         reason: String,
     },
+    /// The files that say whom to believe.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// The HTTP library refuses.
     #[error("the HTTP client cannot be built: {0}")]
     Client(#[from] reqwest::Error),

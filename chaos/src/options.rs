@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use secrecy::SecretString;
+use tillstream_posting::Trust;
 
 use crate::error::DrillError;
 use crate::kinds::FaultKind;
@@ -15,6 +16,8 @@ use crate::stores::Stores;
 pub struct Options {
     /// Base of the service.
     pub url: String,
+    /// Whom it believes and what it shows of itself.
+    pub trust: Trust,
     /// An admin.
     pub user: String,
     /// The admin's password.

@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Client, Method, redirect};
+use reqwest::{Client, Method};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
+use tillstream_posting::Trust;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::error::DrillError;
@@ -45,15 +46,14 @@ pub(crate) enum Cut {
 
 impl Service {
     /// The service at this base, with or without a path prefix.
-    pub(crate) fn new(base: &str, user: &str, password: SecretString) -> Result<Self, DrillError> {
+    pub(crate) fn new(base: &str, trust: &Trust, user: &str, password: SecretString) -> Result<Self, DrillError> {
         let refuse = |reason: String| DrillError::InvalidUrl { url: base.to_owned(), reason };
         let url: reqwest::Url = base.parse().map_err(|error| refuse(format!("{error}")))?;
-        if url.scheme() != "http" {
-            return Err(refuse("it must start with http://".to_owned()));
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(refuse("it must start with http:// or https://".to_owned()));
         }
         let base = base.trim_end_matches('/').to_owned();
-        // No proxy between a drill and its service; a redirect would turn a POST into a GET.
-        let http = Client::builder().no_proxy().redirect(redirect::Policy::none()).build()?;
+        let http = trust.client(&url)?.build()?;
         Ok(Self { http, base, user: user.to_owned(), password })
     }
 

@@ -17,7 +17,13 @@ pub async fn broker(args: &BrokerArgs) -> anyhow::Result<ExitCode> {
     let settings = Settings::load(&args.config())?;
     telemetry::start(&settings.log)?;
     let mut signals = StopSignals::listen()?;
-    let broker = BrokerAlone::build(settings)?;
+    let broker = tokio::select! {
+        broker = BrokerAlone::build(settings) => broker?,
+        signal = signals.next() => {
+            info!("{signal} received while the secrets could not be read, stopping");
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
     print::line(broker.announcement().trim_end());
     let signal = signals.next().await;
     info!("{signal} received, stopping");

@@ -38,6 +38,7 @@ fn options(args: &ChaosArgs) -> anyhow::Result<Options> {
     let calm = if script.is_some() { Duration::ZERO } else { USUAL_CALM };
     Ok(Options {
         url: args.url.clone(),
+        trust: args.trust.trust(),
         user: args.user.clone(),
         password: password::read(&args.password_file)?.into(),
         seed: args.seed.or(plan.seed).unwrap_or_else(|| fastrand::u64(..)),

@@ -9,6 +9,7 @@ use rustix::fs::{Access, access, statvfs};
 use rustix::process::{Resource, getrlimit};
 use tillstream_broker::{Broker, OpenError};
 use tillstream_embedded::embedded_queues;
+use tillstream_messages::SecretTree;
 use tillstream_session::Backend;
 
 use super::print;
@@ -16,6 +17,8 @@ use crate::cli::ConfigArgs;
 use crate::settings::{BASE_FILE, Settings};
 use crate::startup;
 
+mod hand_over;
+mod secrets;
 #[cfg(feature = "solace")]
 mod solace;
 
@@ -31,8 +34,7 @@ struct Line {
 enum State {
     /// As it must be.
     InOrder(String),
-    /// A client is not told.
-    #[cfg(feature = "solace")]
+    /// It cannot be told from here, or not without changing something.
     Unknown(String),
     /// Wrong.
     Failed(String),
@@ -43,8 +45,12 @@ pub async fn check(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
     let settings = Settings::load(args);
     let mut lines = vec![Line::new("configuration", configuration(args, settings.as_ref()))];
     if let Ok(settings) = &settings {
-        lines.push(Line::new("secrets", secrets(settings)));
-        lines.extend(broker(settings).await);
+        let (found, tree) = secrets::look(settings).await;
+        lines.push(found);
+        lines.extend(broker(settings, tree.as_deref()).await);
+        lines.extend(hand_over::line(settings, tree.as_deref()).await);
+        let certificate = startup::peek_certificate(&settings.tls).await.transpose();
+        lines.extend(certificate.map(|found| Line::new("certificate", found)));
         lines.push(Line::new("limits", limits(settings)));
     }
     lines.iter().for_each(Line::print);
@@ -61,7 +67,6 @@ impl Line {
     fn print(&self) {
         let (state, text) = match &self.state {
             State::InOrder(text) => ("ok", text),
-            #[cfg(feature = "solace")]
             State::Unknown(text) => ("unknown", text),
             State::Failed(text) => ("failed", text),
         };
@@ -82,36 +87,26 @@ fn configuration(
     Ok(format!("{files}; roles {}; data in `{}`", settings.roles, settings.data_dir.0.display()))
 }
 
-fn secrets(settings: &Settings) -> anyhow::Result<String> {
-    let file = settings.secrets_file();
-    let Some(tree) = startup::peek_secrets(settings)? else {
-        return Ok(format!("`{}` is not there yet, the first run makes it", file.display()));
-    };
-    let prefix = startup::topic_prefix(&tree)?;
-    Ok(format!("`{}`: {} paths, topic prefix `{}`", file.display(), tree.entries.len(), prefix.as_str()))
-}
-
-async fn broker(settings: &Settings) -> Vec<Line> {
+async fn broker(settings: &Settings, tree: Option<&SecretTree>) -> Vec<Line> {
     if !settings.roles.use_broker() {
         return vec![Line::new("broker", Ok("these roles need none".to_owned()))];
     }
     match settings.broker.backend {
-        Backend::Embedded => vec![Line::new("broker", embedded_broker(settings))],
+        Backend::Embedded => vec![Line::new("broker", embedded_broker(settings, tree))],
         #[cfg(feature = "solace")]
-        Backend::Solace => solace::lines(settings).await,
+        Backend::Solace => solace::lines(settings, tree).await,
         // The configuration's line has said so.
         #[cfg(not(feature = "solace"))]
         Backend::Solace => Vec::new(),
     }
 }
 
-fn embedded_broker(settings: &Settings) -> anyhow::Result<String> {
+fn embedded_broker(settings: &Settings, tree: Option<&SecretTree>) -> anyhow::Result<String> {
     let directory = settings.broker_dir();
     if !directory.exists() {
         return Ok(format!("`{}` is not there yet, the first run makes it", directory.display()));
     }
-    let tree = startup::peek_secrets(settings)?;
-    let prefix = tree.as_deref().map(startup::topic_prefix).transpose()?.unwrap_or_default();
+    let prefix = tree.map(startup::topic_prefix).transpose()?.unwrap_or_default();
     let queues = embedded_queues(prefix.as_str(), settings.rules.max_store, &settings.broker);
     match Broker::open(&directory, settings.broker.broker(), queues) {
         Ok(broker) => Ok(describe(&broker)),

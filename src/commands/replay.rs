@@ -26,6 +26,7 @@ pub async fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let options = ReplayOptions {
         file: args.file.clone(),
         url: args.url.clone(),
+        trust: args.trust.trust(),
         credentials: Credentials { user: args.user.clone(), password: password::read(&args.password_file)?.into() },
         rate: args.rate,
         concurrency: usize::from(args.concurrency),

@@ -20,6 +20,6 @@ use super::errors::ApiError;
     security(("basic" = []))
 )]
 pub async fn get(api: web::Data<Api>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
-    api.users.authorize(&request, Action::ReadActors)?;
+    api.gate.authorize(&request, Action::ReadActors)?;
     Ok(HttpResponse::Ok().json((api.tree)()))
 }

@@ -39,7 +39,7 @@ pub struct AggregateAnswer {
 )]
 pub async fn post(api: web::Data<Api>, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, ApiError> {
     let validator = api.doors.aggregate.as_ref().ok_or(ApiError::RoleAbsent(Role::Validation))?;
-    api.users.authorize(&request, Action::SendAggregate)?;
+    api.gate.authorize(&request, Action::SendAggregate)?;
     let _place = api.in_flight.enter()?;
     let body = body::read_json(&request, payload, api.settings.max_body, api.settings.body_timeout).await?;
     let shape = error_shape(&request);

@@ -146,6 +146,9 @@ pub enum RequestErrors {
     /// The body breaks rules; all of them are named.
     #[response(status = 422)]
     Invalid(InvalidDocument),
+    /// Too many failed logins: log in again after `Retry-After`.
+    #[response(status = 429)]
+    TooManyFailures(DetailDocument),
     /// Overloaded, or the broker cannot take it: send the same again after `Retry-After`.
     #[response(status = 503)]
     Unavailable(DetailDocument),
@@ -164,6 +167,9 @@ pub enum ReadErrors {
     /// The role of this route does not run in this process, or what the path names is not here.
     #[response(status = 404)]
     RoleAbsent(DetailDocument),
+    /// Too many failed logins: log in again after `Retry-After`.
+    #[response(status = 429)]
+    TooManyFailures(DetailDocument),
     /// Overloaded, or the actor restarts: ask again after `Retry-After`.
     #[response(status = 503)]
     Unavailable(DetailDocument),

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use actix::Message;
 use tillstream_generator::Rate;
-use tillstream_messages::{PublishAggregate, QueryLedger, QueryTurnover, ValidateSale};
+use tillstream_messages::{
+    ListSecrets, PublishAggregate, QueryLedger, QueryTurnover, RefreshSecrets, ReloadCertificate, ValidateSale,
+};
 use tillstream_supervision::{AskError, Port};
 
 type Answer<M> = Pin<Box<dyn Future<Output = Result<<M as Message>::Result, AskError>> + Send>>;
@@ -28,6 +30,12 @@ pub struct Doors {
     pub ledger: Option<Door<QueryLedger>>,
     /// Role pos.
     pub generator: Option<Rate>,
+    /// Every process.
+    pub secrets: Option<Door<ListSecrets>>,
+    /// Every process.
+    pub refresh_secrets: Option<Door<RefreshSecrets>>,
+    /// Where HTTP is spoken over TLS.
+    pub reload_certificate: Option<Door<ReloadCertificate>>,
 }
 
 // === impl Door ===

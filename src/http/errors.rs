@@ -15,15 +15,28 @@ use crate::roles::Role;
 /// Seconds that an overloaded or restarting service asks a client to wait.
 const RETRY_AFTER_SECONDS: &str = "1";
 
+/// Challenges to log in, as RFC 7617 and RFC 6750 have them.
+const BASIC: &str = "Basic realm=\"tillstream\", charset=\"UTF-8\"";
+const BEARER: &str = "Bearer realm=\"tillstream\"";
+const BEARER_INVALID: &str = "Bearer realm=\"tillstream\", error=\"invalid_token\"";
+
 /// A refusal as HTTP says it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ApiError {
     /// No or wrong credentials.
     #[error("{0}")]
-    Unauthorized(&'static str),
+    Unauthorized(&'static str, Challenge),
     /// Known user, wrong role.
     #[error("the role of this user may not do this")]
     Forbidden,
+    /// Guessed too often; after so many seconds again.
+    #[error("too many failed logins: try again later")]
+    TooManyFailures(u64),
+    /// The secrets could not be confirmed for too long.
+    #[error(
+        "the secrets are older than `secrets.max_age` and nobody is let in: see the leg `secrets` of /health/ready"
+    )]
+    SecretsTooOld,
     /// This process lets nobody break it.
     #[error("faults are off in this process: set `faults.enabled = true` to allow them")]
     FaultsDisabled,
@@ -67,6 +80,17 @@ pub enum ApiError {
     /// Try again soon with the same content.
     #[error("{0}")]
     Unavailable(String),
+}
+
+/// How a client is told to log in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Challenge {
+    /// By a password.
+    Basic,
+    /// By a password or a token.
+    BasicOrBearer,
+    /// The same, after a token that does not hold.
+    InvalidToken,
 }
 
 impl ApiError {
@@ -115,13 +139,26 @@ impl ApiError {
         }
     }
 
-    const fn header(&self) -> Option<(header::HeaderName, &'static str)> {
+    fn headers(&self) -> Vec<(header::HeaderName, HeaderValue)> {
+        let fixed = |name, value| vec![(name, HeaderValue::from_static(value))];
         match self {
-            Self::Unauthorized(_) => Some((header::WWW_AUTHENTICATE, "Basic")),
-            Self::MethodNotAllowed(allowed) => Some((header::ALLOW, allowed)),
-            Self::Unavailable(_) => Some((header::RETRY_AFTER, RETRY_AFTER_SECONDS)),
-            _ => None,
+            Self::Unauthorized(_, challenge) => challenge.headers(),
+            Self::MethodNotAllowed(allowed) => fixed(header::ALLOW, allowed),
+            Self::Unavailable(_) | Self::SecretsTooOld => fixed(header::RETRY_AFTER, RETRY_AFTER_SECONDS),
+            Self::TooManyFailures(seconds) => vec![(header::RETRY_AFTER, (*seconds).into())],
+            _ => Vec::new(),
         }
+    }
+}
+
+impl Challenge {
+    fn headers(self) -> Vec<(header::HeaderName, HeaderValue)> {
+        let schemes: &[&'static str] = match self {
+            Self::Basic => &[BASIC],
+            Self::BasicOrBearer => &[BASIC, BEARER],
+            Self::InvalidToken => &[BASIC, BEARER_INVALID],
+        };
+        schemes.iter().map(|scheme| (header::WWW_AUTHENTICATE, HeaderValue::from_static(scheme))).collect()
     }
 }
 
@@ -141,7 +178,7 @@ impl From<QueryError> for ApiError {
 impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         match self {
-            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Self::Unauthorized(..) => StatusCode::UNAUTHORIZED,
             Self::Forbidden | Self::FaultsDisabled => StatusCode::FORBIDDEN,
             Self::NotFound | Self::Unknown(_) | Self::RoleAbsent(_) => StatusCode::NOT_FOUND,
             Self::Conflict(_) => StatusCode::CONFLICT,
@@ -151,7 +188,8 @@ impl ResponseError for ApiError {
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooManyFailures(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unavailable(_) | Self::SecretsTooOld => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -159,8 +197,8 @@ impl ResponseError for ApiError {
         let (content_type, body) = self.body();
         let mut response = HttpResponse::build(self.status_code());
         response.content_type(content_type);
-        if let Some((name, value)) = self.header() {
-            response.insert_header((name, HeaderValue::from_static(value)));
+        for header in self.headers() {
+            response.append_header(header);
         }
         response.body(body.to_string())
     }

@@ -46,7 +46,7 @@ pub struct GeneratorOrder {
     security(("basic" = []))
 )]
 pub async fn get(api: web::Data<Api>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
-    api.users.authorize(&request, Action::ControlGenerator)?;
+    api.gate.authorize(&request, Action::ControlGenerator)?;
     let rate = api.doors.generator.as_ref().ok_or(ApiError::RoleAbsent(Role::Pos))?;
     Ok(HttpResponse::Ok().json(GeneratorAnswer::of(rate.get())))
 }
@@ -65,7 +65,7 @@ pub async fn get(api: web::Data<Api>, request: HttpRequest) -> Result<HttpRespon
     security(("basic" = []))
 )]
 pub async fn put(api: web::Data<Api>, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, ApiError> {
-    api.users.authorize(&request, Action::ControlGenerator)?;
+    api.gate.authorize(&request, Action::ControlGenerator)?;
     let rate = api.doors.generator.as_ref().ok_or(ApiError::RoleAbsent(Role::Pos))?;
     let body = body::read_json(&request, payload, api.settings.max_body, api.settings.body_timeout).await?;
     let wanted = read_rate(&body).map_err(|error| ApiError::invalid_body(vec![error], error_shape(&request)))?;

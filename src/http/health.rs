@@ -20,6 +20,8 @@ type Word = Arc<dyn Fn() -> Option<String> + Send + Sync>;
 #[derive(Clone)]
 pub struct Health {
     legs: Vec<Leg>,
+    /// Shown, and not needed.
+    shown: Vec<Leg>,
     board: HealthBoard,
     degraded: Word,
     stuck: Word,
@@ -34,7 +36,7 @@ pub struct HealthAnswer {
     status: &'static str,
     /// For a person.
     message: String,
-    /// What was looked at: `up`, or why not.
+    /// What was looked at: `up`, `up, but` with what is about to bring it down, or why it is down.
     checks: BTreeMap<&'static str, String>,
 }
 
@@ -81,12 +83,34 @@ impl Health {
     ) -> Self {
         let legs = legs_on(roles, Backend::Embedded);
         let (degraded, stuck) = (Arc::new(degraded), Arc::new(|| None));
-        Self { legs, board, degraded, stuck, draining: Arc::default(), started: Arc::default() }
+        Self { legs, shown: Vec::new(), board, degraded, stuck, draining: Arc::default(), started: Arc::default() }
+    }
+
+    /// The health of a process that has its address and waits for its secrets.
+    pub fn waiting(board: HealthBoard) -> Self {
+        let nothing: Word = Arc::new(|| None);
+        let (degraded, stuck) = (Arc::clone(&nothing), nothing);
+        Self {
+            legs: vec![Leg::Secrets],
+            shown: Vec::new(),
+            board,
+            degraded,
+            stuck,
+            draining: Arc::default(),
+            started: Arc::default(),
+        }
     }
 
     /// The same roles on this broker.
     pub fn on(self, roles: &Roles, backend: Backend) -> Self {
         Self { legs: legs_on(roles, backend), ..self }
+    }
+
+    /// The same with one leg more, needed for readiness or only shown.
+    pub fn also(mut self, leg: Leg, is_needed: bool) -> Self {
+        let legs = if is_needed { &mut self.legs } else { &mut self.shown };
+        legs.push(leg);
+        self
     }
 
     /// The same, not alive while the watchdog says so.
@@ -136,13 +160,30 @@ impl Health {
     }
 
     fn checks(&self) -> BTreeMap<&'static str, String> {
-        let legs = self.legs.iter().map(|leg| match self.board.get(*leg) {
-            LegState::Up => (leg.name(), "up".to_owned()),
+        let legs = self.legs.iter().chain(&self.shown).map(|leg| match self.board.get(*leg) {
+            LegState::Up => {
+                (leg.name(), self.board.remark_on(*leg).map_or_else(up, |trouble| format!("up, but {trouble}")))
+            }
             LegState::Down(reason) => (leg.name(), reason),
         });
-        let supervision = (self.degraded)().unwrap_or_else(|| "up".to_owned());
-        let threads = self.stuck().unwrap_or_else(|| "up".to_owned());
+        let supervision = (self.degraded)().unwrap_or_else(up);
+        let threads = self.stuck().unwrap_or_else(up);
         legs.chain([("supervision", supervision), ("threads", threads)]).collect()
+    }
+
+    /// Whether it can do its work.
+    pub(super) fn work(&self) -> HttpResponse {
+        self.answer(self.trouble())
+    }
+
+    /// Whether it can help itself.
+    pub(super) fn life(&self) -> HttpResponse {
+        self.answer(self.stuck())
+    }
+
+    /// Whether it has been able to do its work once.
+    pub(super) fn beginning(&self) -> HttpResponse {
+        self.answer((!self.has_started()).then(|| "the process is still starting".to_owned()))
     }
 
     fn answer(&self, trouble: Option<String>) -> HttpResponse {
@@ -152,6 +193,10 @@ impl Health {
         };
         HttpResponse::ServiceUnavailable().json(HealthAnswer { status: "error", message, checks: self.checks() })
     }
+}
+
+fn up() -> String {
+    "up".to_owned()
 }
 
 /// Whether the process can do its work, and what it stands on.
@@ -166,7 +211,7 @@ impl Health {
     )
 )]
 pub async fn health(api: web::Data<Api>) -> HttpResponse {
-    api.health.answer(api.health.trouble())
+    api.health.work()
 }
 
 /// Whether the process can help itself: 503 when a thread is blocked for good and none can take its place.
@@ -181,7 +226,7 @@ pub async fn health(api: web::Data<Api>) -> HttpResponse {
     )
 )]
 pub async fn live(api: web::Data<Api>) -> HttpResponse {
-    api.health.answer(api.health.stuck())
+    api.health.life()
 }
 
 /// Whether the process should get requests.
@@ -196,7 +241,7 @@ pub async fn live(api: web::Data<Api>) -> HttpResponse {
     )
 )]
 pub async fn ready(api: web::Data<Api>) -> HttpResponse {
-    api.health.answer(api.health.trouble())
+    api.health.work()
 }
 
 /// Whether the process has been ready once.
@@ -211,8 +256,7 @@ pub async fn ready(api: web::Data<Api>) -> HttpResponse {
     )
 )]
 pub async fn startup(api: web::Data<Api>) -> HttpResponse {
-    let starting = (!api.health.has_started()).then(|| "the process is still starting".to_owned());
-    api.health.answer(starting)
+    api.health.beginning()
 }
 
 #[cfg(test)]
@@ -259,6 +303,27 @@ mod tests {
     }
 
     #[test]
+    fn what_troubles_a_leg_that_stands_is_said_and_costs_nothing_yet() {
+        let (health, board) = health_for_test("pos");
+        board.set(Leg::Secrets, LegState::Up);
+        board.remark(Leg::Secrets, Some("the file is gone".to_owned()));
+        assert!(health.is_ready());
+        assert_eq!(health.checks()["secrets"], "up, but the file is gone");
+        board.remark(Leg::Secrets, None);
+        assert_eq!(health.checks()["secrets"], "up");
+    }
+
+    #[test]
+    fn a_process_that_waits_for_its_secrets_lives_has_not_started_and_says_why() {
+        let board = HealthBoard::default();
+        let health = Health::waiting(board.clone());
+        board.set(Leg::Secrets, LegState::Down("the server is sealed".to_owned()));
+        let statuses = [health.life(), health.beginning(), health.work()].map(|answer| answer.status().as_u16());
+        assert_eq!(statuses, [200, 503, 503]);
+        assert_eq!(health.trouble().unwrap(), "secrets is down: the server is sealed");
+    }
+
+    #[test]
     fn startup_stays_over_when_a_leg_goes_down_later() {
         let (health, board) = health_for_test("pos");
         board.set(Leg::Secrets, LegState::Up);
@@ -282,7 +347,7 @@ mod tests {
         board.set(Leg::Secrets, LegState::Up);
         let health = health.watched(|| Some("thread `session` is blocked".to_owned()));
         assert_eq!(health.trouble().unwrap(), "thread `session` is blocked");
-        assert_eq!(health.answer(health.stuck()).status(), 503);
+        assert_eq!(health.life().status(), 503);
         assert_eq!(health.checks()["threads"], "thread `session` is blocked");
     }
 

@@ -73,7 +73,7 @@ pub struct Imbalance {
 )]
 pub async fn get(api: web::Data<Api>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let ledger = api.doors.ledger.as_ref().ok_or(ApiError::RoleAbsent(Role::Reporting))?;
-    api.users.authorize(&request, Action::ReadLedger)?;
+    api.gate.authorize(&request, Action::ReadLedger)?;
     let _place = api.in_flight.enter()?;
     let report = ledger.ask(QueryLedger, api.settings.answer_within).await??;
     Ok(HttpResponse::Ok().json(LedgerAnswer::from(&report)))

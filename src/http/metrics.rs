@@ -6,10 +6,13 @@ use std::sync::LazyLock;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::{HttpResponse, dev::ServiceResponse};
 use actix_web_prom::{ActixMetricsConfiguration, PrometheusMetrics, PrometheusMetricsBuilder};
-use prometheus::{Encoder, HistogramVec, IntGaugeVec, TextEncoder, register_histogram_vec, register_int_gauge_vec};
+use prometheus::{
+    Encoder, HistogramVec, IntCounterVec, IntGaugeVec, TextEncoder, register_histogram_vec, register_int_counter_vec,
+    register_int_gauge_vec,
+};
 
 /// Label of paths that no route has, so that a scanner cannot make labels.
-const UNMATCHED: &str = "unmatched";
+pub const UNMATCHED: &str = "unmatched";
 /// A durable answer takes milliseconds; a stalled disk takes seconds.
 const DURATION_SECONDS: [f64; 13] = [0.000_5, 0.001, 0.002, 0.004, 0.008, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 const SIZE_BYTES: [f64; 8] = [64.0, 256.0, 1_024.0, 4_096.0, 16_384.0, 65_536.0, 262_144.0, 1_048_576.0];
@@ -30,6 +33,13 @@ static HTTP: LazyLock<PrometheusMetrics> = LazyLock::new(|| {
 static RESPONSE_SIZE: LazyLock<HistogramVec> = LazyLock::new(|| {
     let labels = ["endpoint", "method", "status"];
     register_histogram_vec!("http_response_size_bytes", "Size of answers", &labels, SIZE_BYTES.to_vec())
+        .expect("the name is valid and registered only here")
+});
+
+/// Requests that were not let through to what they wanted.
+pub static REFUSALS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    let help = "Requests refused for who sent them, by reason; each is in the audit log, in full or in a count";
+    register_int_counter_vec!("http_refusals_total", help, &["reason"])
         .expect("the name is valid and registered only here")
 });
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use actix_web::{HttpRequest, HttpResponse, web};
 use tillstream_domain::schema::transaction_schema;
 use tillstream_domain::{Rules, ValidTransaction};
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::security::{Http, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{InfoBuilder, OpenApi as Document, ServerBuilder};
 use utoipa::{Modify, OpenApi, ToSchema};
 use utoipa_swagger_ui::Config;
@@ -28,6 +28,8 @@ use super::prefix::{PREFIX, was_prefixed};
         super::faults::break_environment,
         super::faults::list,
         super::faults::get,
+        super::secrets::get,
+        super::secrets::refresh,
         super::generator::get,
         super::generator::put,
         super::health::health,
@@ -56,9 +58,27 @@ impl Modify for Finish {
             .version(env!("CARGO_PKG_VERSION"))
             .description(Some("Real-time point-of-sale integration: a 200 means that the broker has it on disk."))
             .build();
-        let basic = SecurityScheme::Http(Http::new(HttpAuthScheme::Basic));
-        document.components.get_or_insert_default().add_security_scheme("basic", basic);
+        offer_all_proofs(document);
         super::problem::offer_problem_documents(document);
+    }
+}
+
+/// Whatever takes a password takes a token and a certificate as well, where the settings name an issuer or clients.
+fn offer_all_proofs(document: &mut Document) {
+    let components = document.components.get_or_insert_default();
+    let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+    components.add_security_scheme("basic", SecurityScheme::Http(Http::new(HttpAuthScheme::Basic)));
+    components.add_security_scheme("bearer", SecurityScheme::Http(token));
+    components.add_security_scheme(
+        "mutualTLS",
+        SecurityScheme::MutualTls { description: None, deprecated: None, extensions: None },
+    );
+    for item in document.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
+        for security in operations.into_iter().flatten().filter_map(|operation| operation.security.as_mut()) {
+            let none: [&str; 0] = [];
+            *security = ["basic", "bearer", "mutualTLS"].map(|name| SecurityRequirement::new(name, none)).into();
+        }
     }
 }
 

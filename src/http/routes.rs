@@ -5,7 +5,7 @@ use actix_web::dev::Handler;
 use actix_web::{FromRequest, Resource, Responder, Route, guard, web};
 
 use super::errors::ApiError;
-use super::{actors, aggregates, faults, generator, health, ledger, metrics, openapi, transactions, turnover};
+use super::{actors, aggregates, faults, generator, health, ledger, metrics, openapi, secrets, transactions, turnover};
 
 /// All routes; each path is one resource, so that another method is a 405 and not a 404.
 pub fn configure(config: &mut web::ServiceConfig) {
@@ -17,6 +17,8 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .service(getting("/api/v1/actors", actors::get))
         .service(posting("/api/v1/actors/{path}/fault", faults::break_actor))
         .service(posting("/api/v1/faults/environment", faults::break_environment))
+        .service(getting("/api/v1/secrets", secrets::get))
+        .service(posting("/api/v1/secrets/refresh", secrets::refresh))
         .service(getting("/api/v1/faults", faults::list))
         .service(getting("/api/v1/faults/{id}", faults::get))
         .service(
@@ -46,7 +48,7 @@ where
 }
 
 /// HEAD is a GET whose body the server leaves out.
-fn getting<F, Args>(path: &str, handler: F) -> Resource
+pub(super) fn getting<F, Args>(path: &str, handler: F) -> Resource
 where
     F: Handler<Args>,
     Args: FromRequest + 'static,

@@ -1,14 +1,20 @@
-//! Binds the listener and runs the workers.
+//! Binds the listener, encrypts it where that is wanted, and runs the workers.
 //! Does not handle signals; shutdown tells it to stop.
 
+use std::any::Any;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
+use actix_tls::accept::rustls_0_23::TlsStream;
+
 use actix_web::body::{EitherBody, MessageBody};
-use actix_web::dev::{Server, ServerHandle, Service, ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::dev::{Extensions, Server, ServerHandle, Service, ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::rt::net::TcpStream;
 use actix_web::{App, HttpServer, ResponseError, web};
 use anyhow::Context;
 use futures_util::future::Either;
+use rustls::ServerConfig;
+use tillstream_tls::{Keyring, TlsSettings};
 
 use super::errors::ApiError;
 use super::settings::HttpSettings;
@@ -22,6 +28,13 @@ const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct BoundServer {
     address: SocketAddr,
     listener: TcpListener,
+    tls: Option<Tls>,
+}
+
+/// What connections are encrypted with, and how long a client may take to agree on it.
+struct Tls {
+    keyring: Keyring,
+    settings: TlsSettings,
 }
 
 /// Binds the address of the settings.
@@ -32,13 +45,34 @@ pub fn bind(settings: &HttpSettings) -> anyhow::Result<BoundServer> {
     let listen = settings.listen;
     let listener = TcpListener::bind(listen).with_context(|| format!("listen on {listen}"))?;
     let address = listener.local_addr().context("read the bound address")?;
-    Ok(BoundServer { address, listener })
+    Ok(BoundServer { address, listener, tls: None })
 }
 
 impl BoundServer {
     /// Where it listens; the real port even where port 0 was asked for.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// From now on every connection is encrypted; who is at its other end stands in its data as a `PeerCertificate`.
+    pub fn encrypt(&mut self, keyring: Keyring, settings: &TlsSettings) {
+        self.tls = Some(Tls { keyring, settings: settings.clone() });
+    }
+
+    /// How an address of this server begins.
+    pub const fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
+    /// The same socket for a server that answers before this one runs.
+    pub(super) fn share(&self) -> anyhow::Result<TcpListener> {
+        self.listener.try_clone().context("share the listener")
+    }
+
+    /// What encrypts a connection, where connections are encrypted.
+    pub(super) fn encryption(&self) -> anyhow::Result<Option<ServerConfig>> {
+        let config = self.tls.as_ref().map(|tls| tls.keyring.server_config()).transpose();
+        config.context("make the TLS configuration of the server")
     }
 
     /// Starts the workers. The future runs until the handle stops it.
@@ -48,17 +82,35 @@ impl BoundServer {
     pub fn run(self, api: Api) -> anyhow::Result<(Server, ServerHandle)> {
         let settings = api.settings.clone();
         let shared = web::Data::new(api);
-        let server = HttpServer::new(move || app(shared.clone()))
+        let mut server = HttpServer::new(move || app(shared.clone()))
             .workers(settings.workers)
             .keep_alive(settings.keep_alive)
             .client_request_timeout(settings.head_timeout)
             .client_disconnect_timeout(DISCONNECT_TIMEOUT)
-            .disable_signals()
-            .listen(self.listener)
-            .context("register the listener")?
-            .run();
+            .disable_signals();
+        let encryption = self.encryption()?;
+        if let Some(Tls { keyring, settings }) = self.tls {
+            server = server
+                .tls_handshake_timeout(settings.handshake_timeout)
+                .max_connection_rate(settings.max_handshakes)
+                .on_connect(move |connection, data| note_peer(connection, data, &keyring));
+        }
+        let server = match encryption {
+            Some(config) => server.listen_rustls_0_23(self.listener, config),
+            None => server.listen(self.listener),
+        };
+        let server = server.context("register the listener")?.run();
         let handle = server.handle();
         Ok((server, handle))
+    }
+}
+
+/// Every request of this connection finds its client's certificate by `HttpRequest::conn_data`.
+fn note_peer(connection: &dyn Any, data: &mut Extensions, keyring: &Keyring) {
+    let Some(stream) = connection.downcast_ref::<TlsStream<TcpStream>>() else { return };
+    let (_, session) = stream.get_ref();
+    if let Some(peer) = keyring.peer_of(session) {
+        data.insert(peer);
     }
 }
 
@@ -78,7 +130,7 @@ pub fn app(
 }
 
 /// The outermost layer: refuses unknown methods, strips the prefix, holds chunked bodies, notes the size of the answer.
-fn front<S, B>(
+pub(super) fn front<S, B>(
     mut request: ServiceRequest,
     service: &S,
 ) -> impl Future<Output = Result<ServiceResponse<EitherBody<B>>, actix_web::Error>> + use<S, B>

@@ -4,7 +4,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use tillstream_logins::LoginLimits;
 
 /// Section `[http]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +32,11 @@ pub struct HttpSettings {
     /// A request whose actor has not answered within this time is a 503.
     #[serde(with = "humantime_serde")]
     pub answer_within: Duration,
+    /// Networks of proxies that are believed when they say in `X-Forwarded-For` who asks. Behind a proxy that is not named here
+    /// everybody has one address, and one who guesses gets the others refused.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How many failed logins are too many.
+    pub logins: LoginLimits,
 }
 
 impl Default for HttpSettings {
@@ -43,6 +50,8 @@ impl Default for HttpSettings {
             head_timeout: Duration::from_secs(5),
             body_timeout: Duration::from_secs(10),
             answer_within: Duration::from_secs(10),
+            trusted_proxies: Vec::new(),
+            logins: LoginLimits::default(),
         }
     }
 }

@@ -59,7 +59,7 @@ pub struct CorrectionAnswer {
 )]
 pub async fn post(api: web::Data<Api>, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, ApiError> {
     let validator = api.doors.validate.as_ref().ok_or(ApiError::RoleAbsent(Role::Validation))?;
-    api.users.authorize(&request, Action::SendSale)?;
+    api.gate.authorize(&request, Action::SendSale)?;
     let _place = api.in_flight.enter()?;
     let body = body::read_json(&request, payload, api.settings.max_body, api.settings.body_timeout).await?;
     let order = ValidateSale { body, trace: trace::context(&request) };

@@ -40,7 +40,7 @@ pub use rows::row_for_test;
 )]
 pub async fn get(api: web::Data<Api>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let turnover = api.doors.turnover.as_ref().ok_or(ApiError::RoleAbsent(Role::Reporting))?;
-    api.users.authorize(&request, Action::ReadTurnover)?;
+    api.gate.authorize(&request, Action::ReadTurnover)?;
     let place = api.in_flight.enter()?;
     let query = query::parse(&request)?;
     let mut pages = Pages::new(turnover.clone(), query, api.settings.answer_within);

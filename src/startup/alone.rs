@@ -7,12 +7,15 @@ use std::time::Duration;
 use actix::{Actor, AsyncContext};
 use anyhow::Context;
 use tillstream_broker::Broker;
+use tillstream_domain::SecretReader;
+use tillstream_messages::HealthBoard;
 use tillstream_supervision::{ActorSpec, Place, SupervisedContext, Supervisor, Watchdog, supervised};
 use tracing::{error, info, warn};
 
+use super::announce::Passwords;
 use super::carrier::open_broker;
+use super::secrets;
 use super::smf::SmfDoor;
-use super::{Unsupported, secrets};
 use crate::settings::Settings;
 use crate::shutdown::end_helpless;
 
@@ -42,11 +45,10 @@ impl BrokerAlone {
     ///
     /// # Errors
     /// Says what is wrong and what to do about it.
-    pub fn build(settings: Settings) -> anyhow::Result<Self> {
-        Unsupported::check_secrets(&settings)?;
+    pub async fn build(settings: Settings) -> anyhow::Result<Self> {
         let data_dir = &settings.data_dir.0;
         std::fs::create_dir_all(data_dir).with_context(|| format!("make data directory `{}`", data_dir.display()))?;
-        let secrets = secrets::load(&settings)?;
+        let secrets = secrets::read(&settings, &[SecretReader::Broker], &HealthBoard::default()).await?;
         let shared = secrets.shared.clone();
         let (control, clients) = (Place::arbiter("control"), Place::arbiter("smf"));
         let root = Supervisor::root(settings.supervision.one_for_one("root"), &control);
@@ -54,6 +56,7 @@ impl BrokerAlone {
         let watchdog = Watchdog::start(&root, settings.watchdog, |reason| end_helpless(&reason));
         let address = settings.smf.listen.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, SMF_PORT).into());
         let door = SmfDoor::open(address, &settings, &shared, &broker, &root, &clients)?;
+        door.fail_closed_when(secrets.are_too_old());
         secrets.watch(&root, &control, vec![door.secrets_holder()]).context("spawn the secrets")?;
         let watched = broker.clone();
         let attendant = ActorSpec::new("attendant", "attendant");
@@ -66,11 +69,12 @@ impl BrokerAlone {
     /// What to tell the person who started it.
     pub fn announcement(&self) -> String {
         let (address, queues) = (self.address, self.broker.stats().len());
-        let (directory, secrets) = (self.settings.broker_dir(), self.settings.secrets_file());
+        let (directory, file) = (self.settings.broker_dir(), self.settings.secrets_file());
+        let secrets = Passwords::of(self.settings.secrets.source, &file, &self.settings.vault.address);
         format!(
             "listening on tcp://{address}\n  queues       {queues}, in {}\n  passwords    {}\n",
             directory.display(),
-            secrets.display()
+            secrets
         )
     }
 

@@ -4,13 +4,17 @@
 use std::sync::Arc;
 
 use tillstream_broker::Broker;
+use tillstream_domain::UserRole;
 use tillstream_generator::Rate;
-use tillstream_supervision::{Supervisor, Watchdog};
+use tillstream_messages::{Leg, ReloadCertificate};
+use tillstream_supervision::{Port, Supervisor, Watchdog};
+use tillstream_tokens::TokenBook;
 
 use super::Shared;
 use super::rooms::Rooms;
+use super::secrets::Secrets;
 use crate::faults::{Environment, Faults, InForce};
-use crate::http::{Api, Documents, Doors, Health, InFlight, Users};
+use crate::http::{Api, Documents, Doors, Gate, Health, InFlight, Users};
 use crate::settings::Settings;
 
 /// What was built so far.
@@ -29,6 +33,12 @@ pub struct Built<'a> {
     pub rooms: &'a Rooms,
     /// Of the simulated tills, where there are any.
     pub rate: Option<Rate>,
+    /// Whom a bearer token proves.
+    pub tokens: TokenBook,
+    /// Who lists and refreshes them.
+    pub secrets: &'a Secrets,
+    /// Who looks for another certificate, where TLS is on.
+    pub reload_certificate: Option<Port<ReloadCertificate>>,
 }
 
 impl Built<'_> {
@@ -36,10 +46,16 @@ impl Built<'_> {
     pub fn api(self) -> Api {
         let (settings, tree) = (self.settings, self.root.clone());
         let health = self.health();
-        let doors = Doors { generator: self.rate.clone(), ..self.rooms.doors.clone() };
+        let doors = Doors {
+            generator: self.rate.clone(),
+            secrets: Some(self.secrets.list.clone().into()),
+            refresh_secrets: Some(self.secrets.refresh()),
+            reload_certificate: self.reload_certificate.clone().map(Into::into),
+            ..self.rooms.doors.clone()
+        };
         Api {
             settings: settings.http.clone(),
-            users: Users::from_tree(&self.shared.tree),
+            gate: self.gate(),
             documents: Documents::new(&settings.rules.rules()),
             in_flight: InFlight::new(settings.http.max_in_flight),
             tree: Arc::new(move || tree.tree()),
@@ -49,11 +65,22 @@ impl Built<'_> {
         }
     }
 
+    fn gate(&self) -> Gate {
+        let certificates = self.settings.tls.clients.iter();
+        let roles = certificates.filter_map(|(name, role)| Some((name.clone(), UserRole::parse(role)?)));
+        Gate::new(&self.settings.http, Users::from_tree(&self.shared.tree))
+            .with_tokens(self.tokens.clone())
+            .with_certificates(roles.collect(), self.shared.clock.clone())
+            .fail_closed_when(self.secrets.are_too_old())
+    }
+
     fn health(&self) -> Health {
         let (degraded, liveness) = (self.root.clone(), self.watchdog.liveness());
         let (roles, backend) = (&self.settings.roles, self.settings.broker.backend);
         let health = Health::new(roles, self.shared.board.clone(), move || degraded.degraded()).on(roles, backend);
-        health.watched(move || liveness.trouble())
+        let health = health.watched(move || liveness.trouble());
+        let health = if self.settings.tls.is_on() { health.also(Leg::Certificate, true) } else { health };
+        if self.tokens.is_on() { health.also(Leg::Tokens, self.settings.tokens.needed) } else { health }
     }
 
     fn faults(&self, doors: &Doors, health: Health) -> Faults {

@@ -20,6 +20,7 @@ use tracing::warn;
 use super::carrier::Carrier;
 use super::places::Places;
 use super::session::{FlowEnd, FlowPlan, Session, flow_to_come};
+use super::tls::hand_over_trust;
 use super::{Shared, Unsupported};
 use crate::http::{Door, Doors};
 use crate::roles::Role;
@@ -125,7 +126,8 @@ impl Wiring<'_> {
     fn spawn_handover(&self, rooms: &mut Rooms) -> anyhow::Result<Port<PublishAggregate>> {
         let url = self.settings.window.validation_url.as_deref().ok_or(Unsupported::WindowsWithoutValidation)?;
         let credentials = Credentials::of(&self.shared.tree).context("find the user that hands windows over")?;
-        let client = ValidationClient::new(url, &credentials, HandoverRules::default())?;
+        let client =
+            ValidationClient::new(url, &hand_over_trust(self.settings), &credentials, HandoverRules::default())?;
         let board = self.shared.board.clone();
         let spec = ActorSpec::new("handover", "handover").mailbox(HANDOVER_MAILBOX);
         let handover =

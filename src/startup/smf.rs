@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::{Entry, OccupiedEntry};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::{Actor, Handler};
 use anyhow::Context;
@@ -23,6 +24,7 @@ use crate::settings::Settings;
 /// A listener that is bound and served.
 pub struct SmfDoor {
     address: SocketAddr,
+    accounts: Accounts,
     secrets: Port<SecretsChanged>,
 }
 
@@ -62,14 +64,20 @@ impl SmfDoor {
             settings: settings.smf.clone(),
         };
         root.spawn(ActorSpec::new("smf", "smf"), place, move || SmfListener::new(wiring.clone()))?;
-        let spec = ActorSpec::new("smf-users", "users");
-        let keeper = root.spawn(spec, place, move || AccountKeeper::new(matrix.clone(), accounts.clone()))?;
-        Ok(Self { address: bound, secrets: keeper.port() })
+        let (spec, overlap) = (ActorSpec::new("smf-users", "users"), settings.secrets.overlap);
+        let users = accounts.clone();
+        let keeper = root.spawn(spec, place, move || AccountKeeper::new(matrix.clone(), accounts.clone(), overlap))?;
+        Ok(Self { address: bound, accounts: users, secrets: keeper.port() })
     }
 
     /// Where it listens.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Lets nobody log in while this is so; asked by every login.
+    pub fn fail_closed_when(&self, is_closed: impl Fn() -> bool + Send + Sync + 'static) {
+        self.accounts.fail_closed_when(is_closed);
     }
 
     /// Who hears of changed secrets.
@@ -132,13 +140,14 @@ struct AccountKeeper {
     matrix: Matrix,
     /// Shared with the listener.
     accounts: Accounts,
+    overlap: Duration,
 }
 
 // === impl AccountKeeper ===
 
 impl AccountKeeper {
-    const fn new(matrix: Matrix, accounts: Accounts) -> Self {
-        Self { matrix, accounts }
+    const fn new(matrix: Matrix, accounts: Accounts, overlap: Duration) -> Self {
+        Self { matrix, accounts, overlap }
     }
 }
 
@@ -152,7 +161,7 @@ impl Handler<SecretsChanged> for AccountKeeper {
     type Result = ();
 
     fn handle(&mut self, fact: SecretsChanged, _: &mut Self::Context) {
-        self.accounts.replace(self.matrix.accounts(&fact.tree));
+        self.accounts.rotate(self.matrix.accounts(&fact.tree), self.overlap);
         let paths = BrokerUser::ALL.map(BrokerUser::credentials_path);
         let users = fact.changed.iter().filter(|path| paths.contains(&path.as_str())).count();
         if users > 0 {

@@ -3,6 +3,7 @@
 
 use tillstream_secrets::Source;
 use tillstream_session::Backend;
+use tillstream_tls::CertificateSource;
 
 use crate::roles::{InvalidRoles, Role};
 use crate::settings::Settings;
@@ -27,25 +28,15 @@ pub enum Unsupported {
          `window.validation_url`, such as http://validation:8080"
     )]
     WindowsWithoutValidation,
-    /// Only local secrets are built in.
-    #[error("`--secrets vault` is not built into this version: run with `--secrets local`")]
-    VaultSecrets,
+    /// A certificate that nobody issues.
+    #[error("`tls.source = \"pki\"` needs the server that issues it: run with `--secrets vault`, or name files")]
+    PkiWithoutVault,
     /// Roles that cannot work together here.
     #[error(transparent)]
     Roles(#[from] InvalidRoles),
     /// Tills without a service.
     #[error("role `pos` alone needs the service's address: set `pos.url`, such as http://127.0.0.1:8080")]
     PosWithoutUrl,
-}
-
-impl Unsupported {
-    /// Refuses secrets from where they cannot be read.
-    ///
-    /// # Errors
-    /// Says what to set instead.
-    pub fn check_secrets(settings: &Settings) -> Result<(), Self> {
-        if settings.secrets.source == Source::Vault { Err(Self::VaultSecrets) } else { Ok(()) }
-    }
 }
 
 /// Refuses what cannot be done.
@@ -57,7 +48,10 @@ pub fn check(settings: &Settings) -> Result<(), Unsupported> {
     if is_solace && !cfg!(feature = "solace") {
         return Err(Unsupported::SolaceNotBuiltIn);
     }
-    Unsupported::check_secrets(settings)?;
+    let is_issued = settings.tls.is_on() && settings.tls.source == CertificateSource::Pki;
+    if is_issued && settings.secrets.source != Source::Vault {
+        return Err(Unsupported::PkiWithoutVault);
+    }
     if settings.smf.listen.is_some() && (is_solace || !roles.use_broker()) {
         return Err(Unsupported::SmfWithoutBroker);
     }
@@ -76,6 +70,8 @@ pub fn check(settings: &Settings) -> Result<(), Unsupported> {
 
 #[cfg(test)]
 mod tests {
+    use tillstream_tls::Mode;
+
     use super::*;
 
     fn check_for_test(change: impl FnOnce(&mut Settings)) -> Result<(), Unsupported> {
@@ -89,7 +85,18 @@ mod tests {
         assert_eq!(check_for_test(|_| {}), Ok(()));
         let solace = check_for_test(|s| s.broker.backend = Backend::Solace);
         assert_eq!(solace.is_ok(), cfg!(feature = "solace"), "{solace:?}");
-        assert_eq!(check_for_test(|s| s.secrets.source = Source::Vault), Err(Unsupported::VaultSecrets));
+    }
+
+    #[test]
+    fn a_certificate_that_is_issued_needs_somebody_who_issues_it() {
+        let with = |source| {
+            check_for_test(|settings| {
+                (settings.tls.mode, settings.tls.source) = (Mode::On, CertificateSource::Pki);
+                settings.secrets.source = source;
+            })
+        };
+        assert_eq!(with(Source::Local), Err(Unsupported::PkiWithoutVault));
+        assert_eq!(with(Source::Vault), Ok(()));
     }
 
     #[test]

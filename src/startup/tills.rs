@@ -8,6 +8,7 @@ use tillstream_generator::{
     Credentials, FinishSales, GeneratorAccount, GeneratorPorts, Notebook, PosClient, Rate, RetryRules, spawn_generator,
 };
 use tillstream_messages::SecretTree;
+use tillstream_posting::Trust;
 use tillstream_secrets::SecretsHolder;
 use tillstream_supervision::{Place, Supervisor};
 
@@ -30,12 +31,13 @@ impl Tills {
         root: &Supervisor,
         place: &Place,
         shared: &Shared,
+        trust: &Trust,
         rate: Rate,
     ) -> anyhow::Result<Self> {
         let url = settings.pos.url.as_deref().context("find the service for simulated tills: `pos.url` is not set")?;
         let credentials = credentials(&shared.tree)?;
         let rules = RetryRules { request_timeout: settings.pos.request_timeout, ..RetryRules::default() };
-        let client = PosClient::new(url, &credentials, rules).context("make the tills' HTTP client")?;
+        let client = PosClient::new(url, trust, &credentials, rules).context("make the tills' HTTP client")?;
         let supervisor = root.supervisor(settings.supervision.one_for_one("pos"))?;
         let ports = spawn_generator(&supervisor, place, &settings.pos, rate, client, Notebook::default())?;
         Ok(Self { supervisor, ports })

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says so by panicking")]
 #![allow(clippy::print_stderr, reason = "a failing test shows what the service said")]
 
+mod access;
 mod blindness;
+mod canaries;
 mod command_line;
 mod counting;
 mod crash;
@@ -19,6 +21,7 @@ mod network;
 #[cfg(feature = "solace")]
 mod old_broker_defects;
 mod old_defects;
+mod old_secret_defects;
 #[cfg(feature = "solace")]
 mod outages;
 #[cfg(feature = "solace")]
@@ -30,4 +33,12 @@ mod solace_check;
 mod storms;
 mod support;
 mod sync_proof;
+mod tls;
+mod tokens;
 mod trace;
+#[cfg(feature = "solace")]
+mod vault_broker;
+mod vault_rotation;
+mod vault_setup;
+mod vault_start;
+mod vault_troubles;

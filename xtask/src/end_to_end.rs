@@ -11,7 +11,11 @@ use crate::workspace;
 const VARIABLE: &str = "TILLSTREAM_TEST_BACKEND";
 
 /// Tests that are on the Solace backend whatever is chosen; once is enough.
-const ALWAYS_ON_SOLACE: [&str; 3] = ["outages::", "refusals::", "old_broker_defects::"];
+const ALWAYS_ON_SOLACE: [&str; 4] = ["outages::", "refusals::", "old_broker_defects::", "vault_broker::"];
+
+/// Tests that no broker makes a difference to, or that choose one themselves; once is enough.
+const ON_ANY: [&str; 5] =
+    ["canaries::", "old_secret_defects::", "vault_troubles::", "vault_rotation::", "vault_start::"];
 
 /// The suite with the broker in the service's process.
 pub fn on_embedded() -> Result<Tests> {
@@ -27,7 +31,7 @@ pub fn on_solace(environment: &[(&str, &str)]) -> Result<Tests> {
         println!("left out on solace: {name}: {reason}");
         is_a_test(name)?;
     }
-    let names: Vec<&str> = left_out.iter().map(|(name, _)| *name).collect();
+    let names: Vec<&str> = left_out.iter().map(|(name, _)| *name).chain(ON_ANY).collect();
     run("solace", &names, environment)
 }
 
@@ -63,6 +67,13 @@ mod tests {
     fn a_line_is_a_name_and_a_reason() {
         assert_eq!(left_out("# why\na::b: because; see c::d\n").unwrap(), [("a::b", "because; see c::d")]);
         assert!(left_out("a::b\n").is_err());
+    }
+
+    #[test]
+    fn no_module_is_left_out_because_its_name_holds_another_one() {
+        for (name, other) in ALWAYS_ON_SOLACE.iter().flat_map(|name| ON_ANY.iter().map(move |other| (name, other))) {
+            assert!(!other.contains(name) && !name.contains(other), "`--skip {name}` would leave out `{other}` too");
+        }
     }
 
     #[test]

@@ -31,7 +31,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   solclient      fetch the official Solace client library into target/solclient
   clients        drive the built broker with Solace's own Python and JavaScript clients
   schemathesis   drive the built service with schemathesis
-  set-up [test|bench|soak]   install what these commands need beyond a Rust toolchain";
+  set-up [test|bench|soak|openbao]   install what these commands need beyond a Rust toolchain";
 
 fn main() -> ExitCode {
     match run(&std::env::args().skip(1).collect::<Vec<_>>()) {
@@ -54,7 +54,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["clients"] => clients::run().map(drop),
         ["schemathesis"] => schemathesis::run(),
         ["solclient"] => solclient::run(),
-        ["set-up", kind @ ("test" | "bench" | "soak")] => set_up::run(kind),
+        ["set-up", kind @ ("test" | "bench" | "soak" | "openbao")] => set_up::run(kind),
         ["set-up"] => set_up::run("test"),
         _ => bail!("{USAGE}"),
     }

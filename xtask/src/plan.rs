@@ -55,6 +55,7 @@ pub fn soak() -> Result<()> {
         ("TILLSTREAM_TEST_DRILL_FULL_DISKS", "3"),
         ("TILLSTREAM_TEST_OUTAGE_SECONDS", "60"),
         ("TILLSTREAM_TEST_CUTS", "1000"),
+        ("TILLSTREAM_TEST_VAULT_SECONDS", "60"),
     ];
     stages.run("all tests, longer", || cargo(&["test", "--workspace", FEATURES, "--no-fail-fast"], &more));
     stages.run("end-to-end on solace, longer", || end_to_end::on_solace(&more));

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{solclient, workspace};
 
-/// Ensures everything that `kind` (test, clients, bench or soak) needs.
+/// Ensures everything that `kind` (test, clients, openbao, bench or soak) needs.
 pub fn run(kind: &str) -> Result<()> {
     match kind {
         "bench" => {
@@ -19,6 +19,7 @@ pub fn run(kind: &str) -> Result<()> {
         "soak" => {
             packages(&[STRACE, PYTHON])?;
             environment("test")?;
+            environment("openbao")?;
             solclient::ensure()?;
             cargo_fuzz()
         }
@@ -27,15 +28,26 @@ pub fn run(kind: &str) -> Result<()> {
             environment("solclient")?;
             node_environment()
         }
+        "openbao" => openbao(),
         _ => {
             components()?;
             packages(&[STRACE, PYTHON, NODE, NPM])?;
             environment("test")?;
+            environment("openbao")?;
             environment("solclient")?;
             node_environment()?;
             solclient::ensure()
         }
     }
+}
+
+/// A real Vault for whoever wants one at hand; says what a shell needs.
+fn openbao() -> Result<()> {
+    packages(&[PYTHON])?;
+    environment("openbao")?;
+    let programs = workspace::target_dir()?.join("venv-openbao/bin");
+    println!("export PATH={}:$PATH", programs.display());
+    Ok(())
 }
 
 /// The Python of the environment that `kind` needs.

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use reqwest::{Client, Response, StatusCode, Url, redirect};
+use reqwest::{Client, Response, StatusCode, Url};
 use secrecy::SecretString;
 use tillstream_posting as posting;
+use tillstream_posting::Trust;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::error::{ClientError, Unanswered};
@@ -80,17 +81,12 @@ impl PosClient {
     /// A client for the service at this base, with or without a path prefix.
     ///
     /// # Errors
-    /// The base or the credentials cannot be used.
-    pub fn new(base: &str, credentials: &Credentials, rules: RetryRules) -> Result<Self, ClientError> {
-        // A till stands beside its service: no proxy. A redirect would turn the POST into a GET.
-        let http = Client::builder()
-            .no_proxy()
-            .redirect(redirect::Policy::none())
-            .connect_timeout(rules.request_timeout)
-            .timeout(rules.request_timeout)
-            .build()?;
+    /// The base, the files of the trust or the credentials cannot be used.
+    pub fn new(base: &str, trust: &Trust, credentials: &Credentials, rules: RetryRules) -> Result<Self, ClientError> {
+        let url = endpoint(base)?;
+        let http = trust.client(&url)?.connect_timeout(rules.request_timeout).timeout(rules.request_timeout).build()?;
         let authorization = Arc::new(RwLock::new(basic(credentials)?));
-        Ok(Self { http, url: endpoint(base)?, rules, authorization })
+        Ok(Self { http, url, rules, authorization })
     }
 
     /// Uses other credentials from the next attempt on, also for bodies that are being retried.

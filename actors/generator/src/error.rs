@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
+use tillstream_posting::TrustError;
+
 /// The client cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// Not a base that requests can be made with.
-    #[error("`{url}` is no http:// address of the service: {reason}")]
+    #[error("`{url}` is no address of the service: {reason}")]
     InvalidUrl {
         /// What was given.
         url: String,
@@ -17,6 +19,9 @@ pub enum ClientError {
     /// User or password cannot stand in a header.
     #[error("user or password holds characters that HTTP Basic cannot carry")]
     InvalidCredentials,
+    /// The files that say whom to believe.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// The HTTP library refuses.
     #[error("the HTTP client cannot be built: {0}")]
     Http(#[from] reqwest::Error),

@@ -9,6 +9,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde::Deserialize;
 use tillstream_domain::StoreId;
+use tillstream_posting::Trust;
 use tokio::fs::File;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::time::{Instant, sleep_until};
@@ -29,6 +30,8 @@ pub struct ReplayOptions {
     pub file: PathBuf,
     /// Base of the service.
     pub url: String,
+    /// Whom it believes and what it shows of itself.
+    pub trust: Trust,
     /// The till's user.
     pub credentials: Credentials,
     /// At most this many sales per second; unset: as fast as the service answers.
@@ -121,7 +124,7 @@ pub async fn replay(
         deadline: Some(options.deadline),
         ..RetryRules::default()
     };
-    let client = PosClient::new(&options.url, &options.credentials, rules)?;
+    let client = PosClient::new(&options.url, &options.trust, &options.credentials, rules)?;
     let recording = Recording::open(&options.file).await?;
     let run = Run::new(client, recording, &options, on_progress);
     run.finish().await

@@ -1,6 +1,7 @@
 //! The section `[pos]`: how many tills ring up what, and where they post it.
 //! Does not hold credentials; those come from the secret tree.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,10 @@ pub struct PosSettings {
     pub enabled: bool,
     /// Base of the service, such as `http://127.0.0.1:8000` or `http://traefik/validation-service`; unset: this process.
     pub url: Option<String>,
+    /// Authorities in PEM that an https service is believed by; unset: the system's, or this process's own certificate.
+    pub ca_cert: Option<PathBuf>,
+    /// A certificate with its private key in PEM, for a service that lets in only whom it knows.
+    pub client_cert: Option<PathBuf>,
     /// Sales per second, on average.
     pub rate: u32,
     /// How the rate changes with time.
@@ -59,6 +64,8 @@ impl Default for PosSettings {
         Self {
             enabled: true,
             url: None,
+            ca_cert: None,
+            client_cert: None,
             rate: 50,
             profile: Profile::Constant,
             stores: 10,

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tillstream_posting::Trust;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -72,7 +73,7 @@ impl TestServer {
             longest_pause: Duration::from_millis(5),
             deadline,
         };
-        PosClient::new(&self.url, &credentials_for_test(), rules).expect("a client")
+        PosClient::new(&self.url, &Trust::default(), &credentials_for_test(), rules).expect("a client")
     }
 }
 

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use reqwest::{Client, Response, StatusCode, Url, redirect};
+use reqwest::{Client, Response, StatusCode, Url};
 use secrecy::SecretString;
 use tillstream_messages::{AggregateRefused, PublishError, SecretTree};
 use tillstream_posting as posting;
+use tillstream_posting::Trust;
 use tokio::time::{Instant, sleep};
 
 use crate::error::ClientError;
@@ -77,12 +78,17 @@ impl ValidationClient {
     /// A client for the service at this base, with or without a path prefix.
     ///
     /// # Errors
-    /// The base or the credentials cannot be used.
-    pub fn new(base: &str, credentials: &Credentials, rules: HandoverRules) -> Result<Self, ClientError> {
-        // The neighbour is named by its own address: no proxy. A redirect would turn the POST into a GET.
-        let http = Client::builder().no_proxy().redirect(redirect::Policy::none()).build()?;
+    /// The base, the files of the trust or the credentials cannot be used.
+    pub fn new(
+        base: &str,
+        trust: &Trust,
+        credentials: &Credentials,
+        rules: HandoverRules,
+    ) -> Result<Self, ClientError> {
+        let url = endpoint(base)?;
+        let http = trust.client(&url)?.build()?;
         let authorization = Arc::new(RwLock::new(credentials.basic()?));
-        Ok(Self { http, url: endpoint(base)?, rules, authorization })
+        Ok(Self { http, url, rules, authorization })
     }
 
     /// Uses other credentials from the next attempt on, also for windows that are being retried.

@@ -1,6 +1,8 @@
 //! Why there can be no client.
 //! Does not hold what an attempt met; the actor turns that into a refusal.
 
+use tillstream_posting::TrustError;
+
 /// A setting or a secret that no request can be made of.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -23,6 +25,9 @@ pub enum ClientError {
         /// Its key.
         key: &'static str,
     },
+    /// The files that say whom to believe.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// The HTTP library refuses its settings.
     #[error("cannot make an HTTP client: {0}")]
     Http(#[from] reqwest::Error),

@@ -1,23 +1,31 @@
 //! Who may log in, and what each may publish, consume and subscribe to.
-//! Does not read secrets; whoever does replaces the whole book when they change.
+//! Does not read secrets; whoever does hands over the whole list of users when they change.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use secrecy::{ExposeSecret, SecretString};
-use subtle::{Choice, ConstantTimeEq};
+use tillstream_logins::{CredentialBook, Credentials, Holder};
+use tokio::sync::watch;
+use tracing::warn;
 
 use crate::topics::matches;
 
-/// Longest password that is compared; a longer one is wrong.
-const MAX_PASSWORD: usize = 256;
-// `ct_eq` compares words of eight bytes and must not leave out a rest.
-const _: () = assert!(MAX_PASSWORD.is_multiple_of(8));
-
 /// The users; clones share one book, so that a changed secret is known to the next login.
 #[derive(Clone, Default)]
-pub struct Accounts(Arc<ArcSwap<BTreeMap<String, Entry>>>);
+pub struct Accounts(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    book: ArcSwap<CredentialBook<Arc<Rights>>>,
+    /// How often the book was changed; written after it.
+    generation: AtomicU64,
+    changed: watch::Sender<()>,
+    is_closed: OnceLock<Box<dyn Fn() -> bool + Send + Sync>>,
+}
 
 /// One user.
 #[derive(Debug, Clone)]
@@ -49,34 +57,68 @@ pub enum Consume {
     Queues(BTreeSet<String>),
 }
 
-struct Entry {
-    password: SecretString,
-    rights: Arc<Rights>,
-}
-
-/// A password in a frame of fixed size, so that comparing two takes the same time whatever differs.
-struct Padded {
-    bytes: [u8; MAX_PASSWORD],
-    length: u64,
-}
-
 // === impl Accounts ===
 
 impl Accounts {
-    /// Takes over changed users. Whoever is logged in keeps the rights of its login.
+    /// Takes over changed users; a password that was changed is refused at once.
     pub fn replace(&self, accounts: BTreeMap<String, Account>) {
-        let entry = |account: Account| Entry { password: account.password, rights: Arc::new(account.rights) };
-        self.0.store(Arc::new(accounts.into_iter().map(|(user, account)| (user, entry(account))).collect()));
+        self.rotate(accounts, Duration::ZERO);
     }
 
-    /// The rights of a user who knows the password. An unknown user costs the same comparison as a wrong password.
-    pub(crate) fn admit(&self, user: &str, password: &str) -> Option<Arc<Rights>> {
-        let book = self.0.load();
-        let entry = book.get(user);
-        let expected = Padded::of(entry.map_or("", |entry| entry.password.expose_secret()));
-        let same = expected.is(&Padded::of(password)) & Choice::from(u8::from(entry.is_some()));
-        entry.filter(|_| same.into()).map(|entry| Arc::clone(&entry.rights))
+    /// Takes over changed users; a password that was changed holds beside the new one for the overlap. Whoever is logged in
+    /// stays, unless its user is gone or has other rights now: then its connection ends, and a next login gets the new ones.
+    pub fn rotate(&self, accounts: BTreeMap<String, Account>, overlap: Duration) {
+        let fresh = accounts.into_iter().filter_map(|(user, account)| holder(&user, account));
+        let now = tokio::time::Instant::now().into_std();
+        self.0.book.store(Arc::new(self.0.book.load().succeeded_by(fresh, now, overlap)));
+        self.0.generation.fetch_add(1, Ordering::Release);
+        self.0.changed.send_replace(());
     }
+
+    /// Lets nobody log in while this is so. The first call holds.
+    pub fn fail_closed_when(&self, is_closed: impl Fn() -> bool + Send + Sync + 'static) {
+        if self.0.is_closed.set(Box::new(is_closed)).is_err() {
+            warn!("smf users were told a second time when to let nobody in, the first time holds");
+        }
+    }
+
+    pub(crate) fn are_closed(&self) -> bool {
+        self.0.is_closed.get().is_some_and(|is_closed| is_closed())
+    }
+
+    /// The rights of the user whose credentials these are. An unknown user costs the same comparisons as a wrong password.
+    pub(crate) fn admit(&self, given: &Credentials, now: Instant) -> Option<Arc<Rights>> {
+        self.0.book.load().find(given, now).map(|holder| Arc::clone(&holder.what))
+    }
+
+    /// Whether there is such a user.
+    pub(crate) fn knows(&self, user: &str) -> bool {
+        self.0.book.load().knows(user.as_bytes())
+    }
+
+    /// Whether a login of this user would still get these rights.
+    pub(crate) fn still_has(&self, user: &str, rights: &Rights) -> bool {
+        self.0.book.load().holders().any(|holder| &*holder.name == user && *holder.what == *rights)
+    }
+
+    /// Which book is in use. Whoever reads it before the book learns of every change of what was read there.
+    pub(crate) fn generation(&self) -> u64 {
+        self.0.generation.load(Ordering::Acquire)
+    }
+
+    /// Says when the book was changed.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.0.changed.subscribe()
+    }
+}
+
+fn holder(user: &str, account: Account) -> Option<Holder<Arc<Rights>>> {
+    // A name is its user: there is nothing else to know it by when it changes.
+    let holder = Holder::new(user, user, account.password.expose_secret(), Arc::new(account.rights));
+    if holder.is_none() {
+        warn!(user.name = user, "broker user `{user}` cannot log in: name or password is empty or too long");
+    }
+    holder
 }
 
 // === impl Rights ===
@@ -109,61 +151,56 @@ impl Default for Consume {
     }
 }
 
-// === impl Padded ===
-
-impl Padded {
-    fn of(password: &str) -> Self {
-        let mut bytes = [0; MAX_PASSWORD];
-        let fits = password.len().min(MAX_PASSWORD);
-        bytes[..fits].copy_from_slice(&password.as_bytes()[..fits]);
-        Self { bytes, length: password.len() as u64 }
-    }
-
-    fn is(&self, other: &Self) -> Choice {
-        // An empty password is one that nobody has set.
-        let possible = self.length > 0 && self.length <= MAX_PASSWORD as u64;
-        self.bytes.ct_eq(&other.bytes) & self.length.ct_eq(&other.length) & Choice::from(u8::from(possible))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn book(user: &str, password: &str) -> Accounts {
+    fn user(name: &str, password: &str, rights: Rights) -> BTreeMap<String, Account> {
+        BTreeMap::from([(name.to_owned(), Account { password: password.into(), rights })])
+    }
+
+    fn book(name: &str, password: &str) -> Accounts {
         let accounts = Accounts::default();
-        let account = Account { password: password.into(), rights: Rights::default() };
-        accounts.replace(BTreeMap::from([(user.to_owned(), account)]));
+        accounts.replace(user(name, password, Rights::default()));
         accounts
+    }
+
+    fn admits(accounts: &Accounts, name: &str, password: &str, now: Instant) -> bool {
+        accounts.admit(&Credentials::new(name, password).unwrap(), now).is_some()
     }
 
     #[test]
     fn only_the_right_password_of_a_known_user_is_admitted() {
-        let accounts = book("till", "secret");
-        assert!(accounts.admit("till", "secret").is_some());
+        let (accounts, now) = (book("till", "secret"), Instant::now());
+        assert!(admits(&accounts, "till", "secret", now));
         for (user, password) in [("till", "secres"), ("till", "secret "), ("till", ""), ("nobody", "secret"), ("", "")]
         {
-            assert!(accounts.admit(user, password).is_none(), "{user} {password}");
+            assert!(!admits(&accounts, user, password, now), "{user} {password}");
         }
+        assert!(!admits(&book("till", ""), "till", "", now));
     }
 
     #[test]
-    fn an_empty_or_endless_password_admits_nobody() {
-        assert!(book("till", "").admit("till", "").is_none());
-        let endless = "x".repeat(MAX_PASSWORD + 1);
-        assert!(book("till", &endless).admit("till", &endless).is_none());
-        assert!(book("till", &endless).admit("till", &endless[1..]).is_none());
-        assert!(book("till", &endless[1..]).admit("till", &endless[1..]).is_some());
-    }
-
-    #[test]
-    fn a_replaced_book_holds_for_the_next_login() {
+    fn a_changed_password_holds_for_the_next_login_and_the_old_one_for_the_overlap() {
         let accounts = book("till", "old");
-        let clone = accounts.clone();
-        let account = Account { password: "new".into(), rights: Rights::default() };
-        accounts.replace(BTreeMap::from([("till".to_owned(), account)]));
-        assert!(clone.admit("till", "old").is_none());
-        assert!(clone.admit("till", "new").is_some());
+        let (clone, now) = (accounts.clone(), Instant::now());
+        accounts.rotate(user("till", "new", Rights::default()), Duration::from_secs(60));
+        assert!(admits(&clone, "till", "new", now) && admits(&clone, "till", "old", now));
+        assert!(!admits(&clone, "till", "old", now + Duration::from_secs(61)));
+        accounts.replace(user("till", "newer", Rights::default()));
+        assert!(!admits(&clone, "till", "new", now));
+    }
+
+    #[test]
+    fn a_user_keeps_its_session_until_it_is_gone_or_has_other_rights() {
+        let accounts = book("till", "old");
+        let before = accounts.generation();
+        accounts.replace(user("till", "new", Rights::default()));
+        assert!(accounts.generation() > before && accounts.still_has("till", &Rights::default()));
+        accounts.replace(user("till", "new", Rights { consume: Consume::All, ..Rights::default() }));
+        assert!(!accounts.still_has("till", &Rights::default()));
+        accounts.replace(BTreeMap::new());
+        assert!(!accounts.still_has("till", &Rights { consume: Consume::All, ..Rights::default() }));
     }
 
     #[test]

@@ -23,7 +23,7 @@
 //! | `publisher`, `consumer` | one guaranteed flow in each direction |
 //! | `content`, `properties`, `metadata` | a message on the wire and in the broker |
 //! | `memory`, `peers`, `switchboard` | what connections share: publisher flows, names, direct subscriptions |
-//! | `accounts`, `topics` | who may do what |
+//! | `accounts`, `topics` | who may do what; a user that is removed or gets other rights is disconnected, a changed password ends nothing |
 //! | `parting` | why a connection ends |
 //! | `rehearsal` | a connection without a socket, for tests and fuzzing |
 

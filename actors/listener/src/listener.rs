@@ -1,7 +1,7 @@
 //! The actor: accepts connections and owns the task of each.
 //! Serves none itself; a connection that fails, even by a panic, ends alone.
 
-use std::net::TcpListener as StdListener;
+use std::net::{IpAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ use crate::settings::ListenerSettings;
 
 /// Before accepting again when the system refused, for want of file handles as a rule.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How often the audit log is asked whether it still owes a count.
+const AUDIT_EVERY: Duration = Duration::from_secs(1);
 
 /// All that an incarnation of the listener starts from; cloned by the factory.
 #[derive(Clone)]
@@ -89,21 +91,25 @@ impl Actor for SmfListener {
 /// Accepts for ever. Dropped with its actor, it takes the tasks along.
 async fn serve(hub: Arc<Hub>, socket: TcpListener) {
     let mut tasks = JoinSet::new();
+    let (mut users, mut audit) = (hub.accounts.changes(), tokio::time::interval(AUDIT_EVERY));
     loop {
         tokio::select! {
             accepted = socket.accept() => match accepted {
-                Ok((stream, _)) => welcome(&hub, stream, &mut tasks),
+                Ok((stream, address)) => welcome(&hub, stream, address.ip(), &mut tasks),
                 Err(failure) => {
                     warn!(error = %failure, "a connection was not accepted");
                     tokio::time::sleep(PAUSE).await;
                 }
             },
             Some(ended) = tasks.join_next() => note(ended),
+            // The users are held by the hub, so there is always somebody who may change them.
+            Ok(()) = users.changed() => hub.memory.peers().wake_all(),
+            now = audit.tick() => hub.memory.audit().flush(now.into_std()),
         }
     }
 }
 
-fn welcome(hub: &Arc<Hub>, stream: TcpStream, tasks: &mut JoinSet<Parting>) {
+fn welcome(hub: &Arc<Hub>, stream: TcpStream, address: IpAddr, tasks: &mut JoinSet<Parting>) {
     let peers = hub.memory.peers();
     // A login over the limit is refused with a word. This many are strangers for the most part, who must not keep clients
     // out by saying nothing.
@@ -119,7 +125,7 @@ fn welcome(hub: &Arc<Hub>, stream: TcpStream, tasks: &mut JoinSet<Parting>) {
     }
     let number = peers.number();
     let outgoing = Arc::new(Outgoing::new(hub.settings.max_outgoing_bytes));
-    let desk = Desk::new(Arc::clone(hub), number, Arc::clone(&outgoing));
+    let desk = Desk::new(Arc::clone(hub), number, address, Arc::clone(&outgoing));
     let peer = Peer::new(number, desk, outgoing, stream);
     peers.enter(&peer);
     tasks.spawn_local(Connection::new(Arc::clone(hub), peer).run());

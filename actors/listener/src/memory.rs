@@ -1,10 +1,13 @@
-//! What outlives a connection and an incarnation of the listener: publisher flows by name, ids of deliveries, peers.
+//! What outlives a connection and an incarnation of the listener: publisher flows by name, ids of deliveries, peers, and
+//! who has failed to log in.
 //! Does not outlive the process: a client that resumes after that is told so and publishes again (see ADR 0005).
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use tillstream_logins::{AuditLog, FailedLogins};
 
 use crate::locks::lock;
 use crate::peers::Peers;
@@ -23,6 +26,8 @@ pub struct ListenerMemory(Arc<Inner>);
 struct Inner {
     peers: Peers,
     switchboard: Switchboard,
+    failed: FailedLogins,
+    audit: AuditLog,
     publishers: Mutex<HashMap<String, Arc<Mutex<PublisherFlow>>>>,
     last_publisher: AtomicU32,
     last_delivery: AtomicU64,
@@ -45,6 +50,14 @@ impl ListenerMemory {
 
     pub(crate) fn switchboard(&self) -> &Switchboard {
         &self.0.switchboard
+    }
+
+    pub(crate) fn failed(&self) -> &FailedLogins {
+        &self.0.failed
+    }
+
+    pub(crate) fn audit(&self) -> &AuditLog {
+        &self.0.audit
     }
 
     /// An id above all that were given before, in this process and, as long as the clock does not go back, in earlier ones.
@@ -106,6 +119,8 @@ impl Inner {
         Self {
             peers: Peers::default(),
             switchboard: Switchboard::default(),
+            failed: FailedLogins::default(),
+            audit: AuditLog::new("smf"),
             publishers: Mutex::default(),
             last_publisher: AtomicU32::new(0),
             last_delivery: AtomicU64::new(began),

@@ -13,8 +13,15 @@ pub static CONNECTIONS: LazyLock<IntGauge> =
 
 /// Logins that were refused.
 pub static LOGINS_REFUSED: LazyLock<IntCounterVec> = LazyLock::new(|| {
-    let help = "SMF logins refused, by reason: unauthorized, name, vpn, full.";
+    let help = "SMF logins refused, by reason: unauthorized, limited, closed, name, vpn, full.";
     register_int_counter_vec!("smf_logins_refused_total", help, &["reason"]).expect(ONCE)
+});
+
+/// What clients that are logged in may not do.
+pub static REFUSALS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    let help = "SMF requests refused for want of a right: publish, bind, subscribe. Each is in the audit log, in full or in \
+                a count.";
+    register_int_counter_vec!("smf_refusals_total", help, &["request"]).expect(ONCE)
 });
 
 /// Connections that ended for another reason than the client's will.

@@ -21,6 +21,9 @@ pub(crate) enum Parting {
     /// The login was answered with a refusal.
     #[error("the login was refused")]
     LoginRefused,
+    /// Its user is gone or has other rights now.
+    #[error("its user was removed, or has other rights now")]
+    Dismissed,
     /// Nobody logged in in time.
     #[error("no login in time")]
     LoginLate,
@@ -46,6 +49,7 @@ impl Parting {
             Self::Revoked => "revoked",
             Self::Frame(_) | Self::Malformed(_) => "malformed",
             Self::LoginRefused => "login_refused",
+            Self::Dismissed => "dismissed",
             Self::LoginLate => "login_late",
             Self::OutOfTurn => "out_of_turn",
             Self::Flood => "flood",

@@ -132,6 +132,11 @@ impl Peers {
         all.iter().for_each(|peer| peer.evict());
     }
 
+    /// Has every connection look again at what it may do.
+    pub(crate) fn wake_all(&self) {
+        lock(&self.present).values().for_each(|peer| peer.outgoing.writer.wake());
+    }
+
     /// Gives a client name to a connection, unless another one has it.
     pub(crate) fn claim(&self, name: &str, number: u64) -> bool {
         let mut names = lock(&self.names);

@@ -1,6 +1,7 @@
 //! A connection without a socket: bytes in, bytes out, for tests and fuzz targets.
 //! Serves nobody, and is built only where its feature is on.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
@@ -32,7 +33,8 @@ impl Rehearsal {
         let outgoing = Arc::new(Outgoing::new(settings.max_outgoing_bytes));
         let number = memory.peers().number();
         let hub = Arc::new(Hub { broker, accounts, settings, memory });
-        Self { desk: Desk::new(hub, number, Arc::clone(&outgoing)), outgoing, input: BytesMut::new() }
+        let desk = Desk::new(hub, number, IpAddr::V4(Ipv4Addr::LOCALHOST), Arc::clone(&outgoing));
+        Self { desk, outgoing, input: BytesMut::new() }
     }
 
     /// Puts bytes to the connection and gives back what it says, as long as it lasts.

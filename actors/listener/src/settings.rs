@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tillstream_logins::LoginLimits;
 
 /// Bounds of the listener. The limit of a message is the broker's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +36,8 @@ pub struct ListenerSettings {
     pub max_outgoing_bytes: usize,
     /// Publisher flows without a connection that are remembered, so that their clients can resume.
     pub remembered_publishers: usize,
+    /// How many failed logins are too many.
+    pub logins: LoginLimits,
 }
 
 impl Default for ListenerSettings {
@@ -51,6 +54,7 @@ impl Default for ListenerSettings {
             max_subscriptions: 1000,
             max_outgoing_bytes: 4 << 20,
             remembered_publishers: 10_000,
+            logins: LoginLimits::default(),
         }
     }
 }

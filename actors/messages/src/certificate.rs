@@ -7,6 +7,7 @@ use std::time::Duration;
 use actix::Message;
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
+use serde::Serialize;
 
 /// Question: a fresh certificate and key for this server.
 #[derive(Debug, Clone, Message)]
@@ -41,3 +42,20 @@ pub struct IssuedCertificate {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct CertificateError(pub String);
+
+/// Order: look for another certificate of this server now instead of at the next reload. Where an authority issues it, that is
+/// a new one every time.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Result<CertificateReloaded, CertificateError>")]
+pub struct ReloadCertificate;
+
+/// What a reload found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CertificateReloaded {
+    /// Whether new connections see another certificate, or clients are judged by other authorities, from now on.
+    pub changed: bool,
+    /// The serial number of the certificate in use, in hexadecimal.
+    pub serial: String,
+    /// When it stops to hold.
+    pub expires_at: DateTime<Utc>,
+}

@@ -1,4 +1,4 @@
-//! The board on which rooms publish whether their leg stands, for readiness and `/health`.
+//! The board on which rooms publish whether their leg stands and what troubles it, for readiness and `/health`.
 //! Holds no history and decides nothing; who needs which leg is decided where roles are known.
 
 use std::collections::BTreeMap;
@@ -29,6 +29,10 @@ pub enum Leg {
     ReportingState,
     /// The wall clock agrees with the tills.
     Clock,
+    /// The server's certificate holds.
+    Certificate,
+    /// There are keys to judge bearer tokens by; needed only where `tokens.needed` says so.
+    Tokens,
 }
 
 impl Leg {
@@ -46,6 +50,8 @@ impl Leg {
             Self::WindowState => "window_state",
             Self::ReportingState => "reporting_state",
             Self::Clock => "clock",
+            Self::Certificate => "certificate",
+            Self::Tokens => "tokens",
         }
     }
 }
@@ -63,6 +69,7 @@ pub enum LegState {
 #[derive(Debug, Clone, Default)]
 pub struct HealthBoard {
     legs: Arc<Mutex<BTreeMap<Leg, LegState>>>,
+    remarks: Arc<Mutex<BTreeMap<Leg, String>>>,
 }
 
 impl HealthBoard {
@@ -75,5 +82,19 @@ impl HealthBoard {
     pub fn get(&self, leg: Leg) -> LegState {
         let legs = self.legs.lock().unwrap_or_else(PoisonError::into_inner);
         legs.get(&leg).cloned().unwrap_or_else(|| LegState::Down("not started yet".to_owned()))
+    }
+
+    /// Says what troubles a leg that still stands, or that nothing does any more.
+    pub fn remark(&self, leg: Leg, trouble: Option<String>) {
+        let mut remarks = self.remarks.lock().unwrap_or_else(PoisonError::into_inner);
+        match trouble {
+            Some(text) => drop(remarks.insert(leg, text)),
+            None => drop(remarks.remove(&leg)),
+        }
+    }
+
+    /// What troubles a leg, if something does.
+    pub fn remark_on(&self, leg: Leg) -> Option<String> {
+        self.remarks.lock().unwrap_or_else(PoisonError::into_inner).get(&leg).cloned()
     }
 }

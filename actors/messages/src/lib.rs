@@ -12,7 +12,7 @@ mod secrets;
 mod trace;
 mod validate;
 
-pub use certificate::{CertificateError, IssueCertificate, IssuedCertificate};
+pub use certificate::{CertificateError, CertificateReloaded, IssueCertificate, IssuedCertificate, ReloadCertificate};
 pub use clock::WallClock;
 pub use faults::{EnvironmentFaults, StorageSwitch, StorageTrouble, Tamper, Tampering};
 pub use flow::{

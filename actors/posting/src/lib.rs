@@ -1,4 +1,4 @@
-//! The manners of whoever posts to the service until an answer settles it: address, user, pauses, the cause of a failure.
+//! The manners of whoever posts to the service until an answer settles it: address, trust, user, pauses, the cause of a failure.
 //! Sends nothing and does not know which answer settles what; those who post do.
 
 use std::time::Duration;
@@ -9,14 +9,18 @@ use reqwest::header::{HeaderValue, InvalidHeaderValue, RETRY_AFTER};
 use reqwest::{Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 
+mod trust;
+
+pub use trust::{Trust, TrustError};
+
 /// A route of the service at this base, which may have a path prefix or be the whole address already.
 ///
 /// # Errors
 /// Says why no request can be made of it.
 pub fn endpoint(base: &str, route: [&str; 4]) -> Result<Url, String> {
     let mut url: Url = base.parse().map_err(|error| format!("{error}"))?;
-    if url.scheme() != "http" || url.cannot_be_a_base() {
-        return Err("it must start with http://".to_owned());
+    if !matches!(url.scheme(), "http" | "https") || url.cannot_be_a_base() {
+        return Err("it must start with http:// or https://".to_owned());
     }
     if !url.path().ends_with(route[3]) {
         let mut path = url.path_segments_mut().map_err(|()| "it has no path".to_owned())?;

@@ -171,6 +171,7 @@ impl LocalSecrets {
             _ => LegState::Up,
         };
         self.health.set(Leg::Secrets, state);
+        self.health.remark(Leg::Secrets, self.failure.clone());
     }
 }
 

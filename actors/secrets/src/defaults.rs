@@ -1,6 +1,7 @@
 //! The tree that a first start makes, and what a later version adds to an older file.
 //! Does not overwrite: a key that exists, even an empty one, stays as the operator wrote it.
 
+use secrecy::SecretString;
 use toml_edit::{DocumentMut, Item, Table, value};
 
 use crate::error::SecretsError;
@@ -93,6 +94,41 @@ pub const TREE: &[(&str, Keys)] = &[
     ),
 ];
 
+/// Every path of the tree.
+pub fn tree_paths() -> impl Iterator<Item = &'static str> {
+    TREE.iter().map(|(path, _)| *path)
+}
+
+/// The keys without which a path is of no use: those of the tree, and of any further user what a user has.
+pub fn needed_keys(path: &str) -> Vec<&'static str> {
+    if let Some((_, keys)) = TREE.iter().find(|(known, _)| *known == path) {
+        return keys.iter().map(|(key, _)| *key).collect();
+    }
+    match path.rsplit_once('/') {
+        Some(("validation-service/creds", _)) => vec!["username", "password", "role"],
+        Some(("message-broker/creds", _)) => vec!["username", "password"],
+        _ => Vec::new(),
+    }
+}
+
+/// What `path` lacks: each key of the tree that it does not have, with what that key starts with. Passwords are fresh.
+///
+/// # Errors
+/// The system's random generator failed.
+pub fn missing_keys(path: &str, has: impl Fn(&str) -> bool) -> Result<Vec<(&'static str, SecretString)>, SecretsError> {
+    let keys = TREE.iter().filter(|(known, _)| *known == path).flat_map(|(_, keys)| *keys);
+    let missing = keys.filter(|(key, _)| !has(key));
+    missing.map(|(key, initial)| Ok((*key, SecretString::from(initial.text()?)))).collect()
+}
+
+/// A fresh password, as this system makes them.
+///
+/// # Errors
+/// The system's random generator failed.
+pub fn random_password() -> Result<SecretString, SecretsError> {
+    new_password().map(SecretString::from)
+}
+
 /// Adds what is missing and says where, as `path key`.
 pub fn complete(document: &mut DocumentMut) -> Result<Vec<String>, SecretsError> {
     if document.is_empty() && document.trailing().as_str().is_none_or(|text| text.trim().is_empty()) {
@@ -170,6 +206,15 @@ mod tests {
         assert!(after.contains("[other]\nkey = \"x\"\n"));
         assert!(added.contains(&"validation-service/creds/admin role".to_owned()));
         assert!(!added.contains(&"validation-service/creds/admin password".to_owned()));
+    }
+
+    #[test]
+    fn only_the_keys_that_a_path_does_not_have_are_made_for_it() {
+        let path = "validation-service/creds/admin";
+        let made = missing_keys(path, |key| key == "password").unwrap();
+        assert_eq!(made.iter().map(|(key, _)| *key).collect::<Vec<_>>(), ["username", "role"]);
+        assert!(missing_keys("somewhere/else", |_| false).unwrap().is_empty());
+        assert!(tree_paths().any(|known| known == path));
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod watch;
 
 pub use actor::LocalSecrets;
 pub use audience::{Audience, SecretsHolder};
+pub use defaults::{missing_keys, needed_keys, random_password, tree_paths};
 pub use document::Values;
 pub use error::SecretsError;
 pub use file::load_or_create;

@@ -201,7 +201,8 @@ async fn six_hours_without_a_readable_file_cost_nobody_a_password_and_a_kill_in_
 #[tokio::test(start_paused = true)]
 async fn a_broken_file_keeps_the_last_good_secrets_and_reports_itself_when_that_lasts() {
     locally(async {
-        let bench = bench(SecretsSettings::default());
+        let max_age = Duration::from_secs(300);
+        let bench = bench(SecretsSettings { max_age, ..SecretsSettings::default() });
         let password = bench.password();
         let text = fs::read_to_string(&bench.path).unwrap();
         bench.hears(&password).await;
@@ -209,6 +210,8 @@ async fn a_broken_file_keeps_the_last_good_secrets_and_reports_itself_when_that_
         replace(&bench.path, &text.replace(&format!("\"{password}\""), &password));
         sleep(Duration::from_secs(120)).await;
         assert_eq!(bench.health.get(Leg::Secrets), LegState::Up);
+        let remark = bench.health.remark_on(Leg::Secrets).expect("trouble is said at once");
+        assert!(remark.contains("line") && !remark.contains(&password), "{remark}");
         sleep(Duration::from_secs(200)).await;
         let LegState::Down(reason) = bench.health.get(Leg::Secrets) else { panic!("still up") };
         assert!(reason.contains("line") && !reason.contains(&password), "{reason}");
@@ -216,7 +219,7 @@ async fn a_broken_file_keeps_the_last_good_secrets_and_reports_itself_when_that_
 
         replace(&bench.path, &text);
         sleep(Duration::from_secs(31)).await;
-        assert_eq!(bench.health.get(Leg::Secrets), LegState::Up);
+        assert_eq!((bench.health.get(Leg::Secrets), bench.health.remark_on(Leg::Secrets)), (LegState::Up, None));
     })
     .await;
 }

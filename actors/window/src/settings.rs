@@ -1,6 +1,7 @@
 //! What an operator may set about windows and repetitions.
 //! Does not hold the flow's window; that belongs to the broker's section.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,10 @@ pub struct WindowSettings {
     pub currency: String,
     /// Where windows are handed over if validation runs in another process, such as `http://validation:8080`.
     pub validation_url: Option<String>,
+    /// Authorities in PEM that an https validation is believed by; unset: the system's.
+    pub validation_ca_cert: Option<PathBuf>,
+    /// A certificate with its private key in PEM, for a validation that lets in only whom it knows.
+    pub validation_client_cert: Option<PathBuf>,
 }
 
 impl Default for WindowSettings {
@@ -41,6 +46,8 @@ impl Default for WindowSettings {
             update_interval: Duration::from_secs(1),
             currency: "EUR".to_owned(),
             validation_url: None,
+            validation_ca_cert: None,
+            validation_client_cert: None,
         }
     }
 }

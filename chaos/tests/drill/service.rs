@@ -125,6 +125,7 @@ impl Fake {
     /// A short drill with an impatient tempo.
     pub fn options(&self) -> Options {
         Options {
+            trust: tillstream_posting::Trust::default(),
             url: format!("http://127.0.0.1:{}/", self.port),
             user: "admin".to_owned(),
             password: "secret".into(),

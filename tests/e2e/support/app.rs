@@ -8,9 +8,6 @@ use super::process::{Process, START_WITHIN};
 use super::till::Users;
 use super::{Proxy, Setup, TestBroker, eventually, pause};
 
-/// How the service says where it listens.
-const ADDRESS: &str = "http://127.0.0.1:";
-
 /// The real service as a child process, with its broker as another one where that is the backend; killed when the test
 /// is over.
 #[derive(Debug)]
@@ -31,14 +28,19 @@ impl TestApp {
 
     pub(super) async fn launch(setup: Setup, broker: Option<TestBroker>) -> Self {
         let mut process = Process::new("the service", setup.spawn(0, broker.as_ref()));
-        let port = process.port(ADDRESS).await;
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
+        let port = process.port(&address(&setup)).await;
+        let http = setup.client().timeout(Duration::from_secs(20)).build().unwrap();
         Self { setup, process, broker, port, users: Users::default(), http }
     }
 
-    /// `http://127.0.0.1:<port>`.
+    /// `http://127.0.0.1:<port>`, or https.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("{}://127.0.0.1:{}", self.setup.scheme(), self.port)
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// What it was started with.
@@ -83,7 +85,7 @@ impl TestApp {
             broker.start_again().await;
         }
         self.process.again(self.setup.spawn(self.port, self.broker.as_ref()));
-        self.process.port(ADDRESS).await;
+        self.process.port(&address(&self.setup)).await;
         self.becomes_ready().await;
     }
 
@@ -136,13 +138,23 @@ impl TestApp {
 
     /// Reads the users' passwords; who waits for readiness knows them.
     pub fn knows_its_users(&mut self) {
-        self.users = Users::read(&self.setup.secrets_file());
+        self.users = self.setup.users();
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> i32 {
+        self.process.pid()
     }
 
     /// Whether the process is alive.
     pub fn is_alive(&mut self) -> bool {
         self.process.is_alive()
     }
+}
+
+/// How the service says where it listens, up to the port.
+fn address(setup: &Setup) -> String {
+    format!("listening on {}://127.0.0.1:", setup.scheme())
 }
 
 /// Dead, or waiting for its parent to notice.

@@ -46,7 +46,17 @@ impl TestBroker {
 
     /// Starts it again on the same folder and port.
     pub async fn start_again(&mut self) {
+        self.begin_again();
+        self.listens().await;
+    }
+
+    /// The same, without waiting for anything.
+    pub fn begin_again(&mut self) {
         self.process.again(self.setup.spawn_broker(self.port));
+    }
+
+    /// Waits until clients may come.
+    pub async fn listens(&mut self) {
         assert_eq!(self.process.port(ADDRESS).await, self.port);
     }
 

@@ -11,7 +11,7 @@ use reqwest::RequestBuilder;
 use tokio::task::JoinHandle;
 
 use super::till::try_send;
-use super::{Sale, TestApp, eventually, pause};
+use super::{Badge, Sale, TestApp, eventually, pause};
 
 /// How long a till tries again before the test calls the service stuck; the longest outage is well within.
 const ACCEPT_WITHIN: Duration = Duration::from_secs(150);
@@ -45,8 +45,13 @@ pub struct Account {
 impl Load {
     /// One till in each of so many stores.
     pub fn start(app: &TestApp, stores: usize) -> Self {
+        Self::start_with(app, stores, &Badge::of("pos-service", app.users()))
+    }
+
+    /// The same with what this badge shows.
+    pub fn start_with(app: &TestApp, stores: usize, badge: &Badge) -> Self {
         let (is_over, refusals) = (Arc::<AtomicBool>::default(), Refusals::default());
-        let till = |store| sell(app.till(), format!("STORE_{store}"), Arc::clone(&is_over), refusals.clone());
+        let till = |store| sell(app.till(badge), format!("STORE_{store}"), Arc::clone(&is_over), refusals.clone());
         let tills = (1..=stores).map(|store| tokio::spawn(till(store))).collect();
         Self { is_over, tills, refusals }
     }

@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
-use super::{Backend, TestApp, TestBroker};
+use super::till::Users;
+use super::vault::WayIn;
+use super::{Backend, TestApp, TestBroker, TestVault, Trust};
 
 /// Settings that make windows final quickly.
 const QUICK: [(&str, &str); 4] = [
@@ -34,6 +36,10 @@ pub struct Setup {
     secrets: Option<PathBuf>,
     /// Known once it runs.
     broker: Option<SocketAddr>,
+    /// Where its secrets come from if not from a file.
+    vault: Option<WayIn>,
+    /// How its clients speak TLS, where they do.
+    pub(super) trust: Option<Trust>,
 }
 
 /// What strace shall record, and where.
@@ -52,8 +58,22 @@ impl Setup {
         let roles = "validation,aggregation,reporting".to_owned();
         let (arguments, trace, backend) = (Vec::new(), None, Backend::of_this_run());
         let (wants_proxy, shares_secrets) = (false, true);
-        let (secrets, broker) = (None, None);
-        Self { home, data, settings, arguments, trace, roles, backend, wants_proxy, shares_secrets, secrets, broker }
+        let (secrets, broker, vault, trust) = (None, None, None, None);
+        Self {
+            home,
+            data,
+            settings,
+            arguments,
+            trace,
+            roles,
+            backend,
+            wants_proxy,
+            shares_secrets,
+            secrets,
+            broker,
+            vault,
+            trust,
+        }
     }
 
     /// The same on a Solace broker, whatever the backend of this run, with a network in between that the test can spoil.
@@ -67,6 +87,23 @@ impl Setup {
     #[cfg(feature = "solace")]
     pub fn on_the_embedded_broker(mut self) -> Self {
         self.backend = Backend::Embedded;
+        self
+    }
+
+    /// Its secrets stand in this file.
+    pub fn with_secrets_in(mut self, file: &Path) -> Self {
+        self.secrets = Some(file.to_owned());
+        self
+    }
+
+    /// Its secrets come from there, and everybody's who shares them; a change is in use within a second.
+    pub fn on_vault(mut self, vault: &TestVault) -> Self {
+        let way = vault.way_in();
+        self = self.setting("secrets.source", "vault").setting("secrets.refresh", "1s");
+        self = self.setting("vault.address", &way.address).setting("vault.retry_max", "1s");
+        self = self.setting("vault.role_id_file", way.role_id_file.to_str().unwrap());
+        self = self.setting("vault.secret_id_file", way.secret_id_file.to_str().unwrap());
+        self.vault = Some(way);
         self
     }
 
@@ -128,6 +165,14 @@ impl Setup {
     /// The service's secrets, and everybody's who shares them.
     pub fn secrets_file(&self) -> PathBuf {
         self.secrets.clone().unwrap_or_else(|| self.data.join("secrets.toml"))
+    }
+
+    /// Names and passwords, wherever they stand.
+    pub fn users(&self) -> Users {
+        match &self.vault {
+            Some(way) => Users::of(way.tree.lock().unwrap().clone()),
+            None => Users::read(&self.secrets_file()),
+        }
     }
 
     /// The broker's secrets.

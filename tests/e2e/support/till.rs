@@ -2,6 +2,7 @@
 //! Judges no answer except where a name says so (`accept`).
 
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
@@ -26,6 +27,11 @@ impl Users {
         Self(toml::from_str(&std::fs::read_to_string(file).unwrap()).unwrap())
     }
 
+    /// Those of a tree of the same form.
+    pub fn of(tree: toml::Table) -> Self {
+        Self(tree)
+    }
+
     /// Name and password of `pos-service`, `aggregation-service`, `reporting-service` or `admin`.
     pub fn named(&self, name: &str) -> (String, String) {
         let entry = &self.0[&format!("validation-service/creds/{name}")];
@@ -36,6 +42,37 @@ impl Users {
     /// Every password in the tree.
     pub fn passwords(&self) -> Vec<String> {
         self.0.values().filter_map(|entry| entry.get("password")?.as_str().map(str::to_owned)).collect()
+    }
+}
+
+/// Name and password that somebody shows; all who have a copy show others from the moment that one of them changes it.
+#[derive(Debug, Clone)]
+pub struct Badge(Arc<Mutex<(String, String)>>);
+
+impl Badge {
+    /// What a user shows now.
+    pub fn of(user: &str, users: &Users) -> Self {
+        Self(Arc::new(Mutex::new(users.named(user))))
+    }
+
+    /// This name and this password.
+    pub fn new(name: &str, password: &str) -> Self {
+        Self(Arc::new(Mutex::new((name.to_owned(), password.to_owned()))))
+    }
+
+    /// Another one with the same name.
+    pub fn with(&self, password: &str) -> Self {
+        Self::new(&self.shown().0, password)
+    }
+
+    /// Shows what the other one shows from now on.
+    pub fn take(&self, other: &Self) {
+        let shown = other.shown();
+        *self.0.lock().unwrap() = shown;
+    }
+
+    fn shown(&self) -> (String, String) {
+        self.0.lock().unwrap().clone()
     }
 }
 
@@ -101,10 +138,26 @@ impl TestApp {
         try_send(request.header("content-type", "application/json").body(sale.body())).await
     }
 
+    /// A request of whoever shows this.
+    pub fn as_shown(&self, badge: &Badge, method: Method, path: &str) -> RequestBuilder {
+        let (name, password) = badge.shown();
+        self.http.request(method, format!("{}{path}", self.url())).basic_auth(name, Some(password))
+    }
+
+    /// Whether the service knows who shows this, whatever that user may do.
+    pub async fn is_known(&self, badge: &Badge) -> bool {
+        match self.send(self.as_shown(badge, Method::GET, "/api/v1/actors")).await.status {
+            200 | 403 => true,
+            401 => false,
+            other => panic!("a question for the actors was answered with {other}"),
+        }
+    }
+
     /// Makes the request that posts a sale, without the app: for tills on tasks of their own.
-    pub fn till(&self) -> impl Fn(&Sale) -> RequestBuilder + Send + 'static {
-        let (http, url, (name, password)) = (self.http.clone(), self.url() + SALES, self.users.named("pos-service"));
+    pub fn till(&self, badge: &Badge) -> impl Fn(&Sale) -> RequestBuilder + Send + 'static {
+        let (http, url, badge) = (self.http.clone(), self.url() + SALES, badge.clone());
         move |sale| {
+            let (name, password) = badge.shown();
             let request = http.post(&url).basic_auth(&name, Some(&password));
             request.header("content-type", "application/json").body(sale.body())
         }

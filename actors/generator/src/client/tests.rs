@@ -113,13 +113,14 @@ fn the_endpoint_keeps_a_path_prefix_and_is_not_added_twice() {
     for base in ["http://h:1/validation-service", "http://h:1/validation-service/", whole] {
         assert_eq!(endpoint(base).expect("valid").as_str(), whole);
     }
-    assert!(endpoint("https://h").is_err() && endpoint("h:1").is_err());
+    assert!(endpoint("https://h").is_ok() && endpoint("ftp://h").is_err() && endpoint("h:1").is_err());
 }
 
 #[test]
 fn no_debug_text_shows_the_password() {
     let credentials = credentials_for_test();
-    let client = PosClient::new("http://127.0.0.1:1", &credentials, RetryRules::default()).expect("a client");
+    let client =
+        PosClient::new("http://127.0.0.1:1", &Trust::default(), &credentials, RetryRules::default()).expect("a client");
 
     let text = format!("{client:?} {credentials:?}");
 

@@ -11,6 +11,7 @@ fn options_for_test(file: PathBuf, server: &TestServer) -> ReplayOptions {
     ReplayOptions {
         file,
         url: server.url.clone(),
+        trust: Trust::default(),
         credentials: credentials_for_test(),
         rate: None,
         concurrency: 8,

@@ -18,6 +18,7 @@ use tillstream_messages::{
     AggregateRefused, HealthBoard, Leg, LegState, PublishAggregate, PublishError, SecretEntry, SecretTree,
     SecretsChanged,
 };
+use tillstream_posting::Trust;
 use tillstream_supervision::{ActorSpec, Fault, Handle, Place, Strategy, Supervisor, SupervisorSpec};
 use tokio::task::LocalSet;
 use tokio::time::timeout;
@@ -45,7 +46,7 @@ fn bench_at(url: &str, rules: HandoverRules) -> Bench {
     let place = Place::here();
     let root = Supervisor::root(SupervisorSpec::new("root", Strategy::OneForOne), &place);
     let health = HealthBoard::default();
-    let client = ValidationClient::new(url, &credentials(), rules).unwrap();
+    let client = ValidationClient::new(url, &Trust::default(), &credentials(), rules).unwrap();
     let board = health.clone();
     let spec = ActorSpec::new("handover", "handover");
     let handover = root.spawn(spec, &place, move || Handover::new(client.clone(), board.clone())).unwrap();
@@ -281,8 +282,8 @@ async fn an_actor_that_starts_over_uses_the_newest_user() {
 
 #[test]
 fn an_address_that_cannot_be_called_is_refused_with_its_setting() {
-    for bad in ["validation", "https://validation", "mailto:x@y"] {
-        let error = ValidationClient::new(bad, &credentials(), rules()).unwrap_err();
+    for bad in ["validation", "ftp://validation", "mailto:x@y"] {
+        let error = ValidationClient::new(bad, &Trust::default(), &credentials(), rules()).unwrap_err();
         assert!(error.to_string().contains("window.validation_url"), "{error}");
     }
 }

@@ -74,6 +74,7 @@ impl Desk {
             return Err(Response::UNKNOWN_QUEUE);
         }
         if !client.rights.may_consume(queue) {
+            self.note_bind(queue);
             return Err(Response::PERMISSION_NOT_ALLOWED);
         }
         Ok(queue.clone())

@@ -6,16 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
+use tillstream_logins::{Attempt, Credentials};
 use tillstream_smf::{
     Action, AnswerBody, Capabilities, Capability, CapabilitySet, CorrelationTag, Login, LoginAnswer, Reply, Response,
     Subscription, Update,
 };
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::info;
 
 use super::{Client, Desk, Phase};
 use crate::accounts::Rights;
-use crate::metrics;
 use crate::parting::Parting;
 use crate::topics::{fits, has_wildcard, is_subscription};
 
@@ -31,6 +31,9 @@ const NAME_EVERY: Duration = Duration::from_millis(10);
 /// A client that wants a sign of life more often, or hardly ever, does not get it.
 const KEEP_ALIVE: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
 
+/// Why somebody is not let in: what the client is told, what the audit log says, and the metric's label.
+struct NotAdmitted(Response, &'static str, &'static str);
+
 /// A client that may come in and waits for its name.
 pub(super) struct Applicant {
     pub(super) next_try: Instant,
@@ -43,36 +46,62 @@ impl Desk {
     pub(super) fn login(&mut self, login: Login, now: Instant) -> Result<(), Parting> {
         let settings = &self.hub.settings;
         if self.hub.memory.peers().clients() >= settings.max_connections {
-            return self.refuse(Response::TOO_MANY_CLIENTS, "full");
+            return self.refuse(None, &NotAdmitted(Response::TOO_MANY_CLIENTS, "full", "full"));
         }
-        let Some((user, rights)) = self.admit(&login) else {
-            return self.refuse(Response::UNAUTHORIZED, "unauthorized");
+        let user = login.username.clone().unwrap_or_default();
+        let generation = self.hub.accounts.generation();
+        let rights = match self.admit(&user, &login, now) {
+            Ok(rights) => rights,
+            Err(refusal) => return self.refuse(Some(&user), &refusal),
         };
         if let (Some(only), Some(wanted)) = (&settings.message_vpn, &login.message_vpn)
             && only != wanted
         {
-            return self.refuse(Response::MESSAGE_VPN_NOT_ALLOWED, "vpn");
+            return self.refuse(Some(&user), &NotAdmitted(Response::MESSAGE_VPN_NOT_ALLOWED, "vpn", "vpn"));
         }
         let name = login.client_name.filter(|name| !name.is_empty());
         let name = name.unwrap_or_else(|| format!("#client/{}", self.number));
         if !is_name(&name) {
-            return self.refuse(Response::FORBIDDEN, "name");
+            return self.refuse(Some(&user), &NotAdmitted(Response::FORBIDDEN, "name", "name"));
         }
         let stated = login.keep_alive_seconds.filter(|seconds| *seconds > 0).map(|it| Duration::from_secs(it.into()));
         let keep_alive = stated.unwrap_or(settings.keep_alive).clamp(*KEEP_ALIVE.start(), *KEEP_ALIVE.end());
         let inbox = format!("{INBOXES}v:{ROUTER}/{:08x}/{name}", self.number);
-        let client = Client { user, rights, name, inbox, keep_alive, subscriptions: BTreeSet::new() };
+        let client = Client { user, rights, generation, name, inbox, keep_alive, subscriptions: BTreeSet::new() };
         let message_vpn = login.message_vpn;
         self.phase = Phase::Naming(Applicant { next_try: now, until: now + NAME_WITHIN, message_vpn, client });
         self.try_name(now)
     }
 
-    /// Unknown users, wrong passwords and other ways to prove oneself are all answered alike.
-    fn admit(&self, login: &Login) -> Option<(String, Arc<Rights>)> {
-        let user = login.username.as_deref().unwrap_or_default();
+    /// Unknown users, wrong passwords and other ways to prove oneself are all answered alike; who fails too often is asked to
+    /// come later, whoever it is.
+    fn admit(&self, user: &str, login: &Login, now: Instant) -> Result<Arc<Rights>, NotAdmitted> {
+        let accounts = &self.hub.accounts;
+        if accounts.are_closed() {
+            return Err(NotAdmitted(Response::SERVICE_UNAVAILABLE, "secrets_too_old", "closed"));
+        }
+        let failed = self.hub.memory.failed();
+        if failed.pause_of(user.as_bytes(), self.address, now.into_std()).is_some() {
+            return Err(NotAdmitted(Response::SERVICE_UNAVAILABLE, "too_many_failures", "limited"));
+        }
+        if login.auth_scheme.is_some() {
+            return Err(NotAdmitted(Response::UNAUTHORIZED, "scheme", "unauthorized"));
+        }
         let password = login.password.as_ref().map_or("", |password| password.expose_secret());
-        let rights = self.hub.accounts.admit(user, password);
-        rights.filter(|_| login.auth_scheme.is_none()).map(|rights| (user.to_owned(), rights))
+        let given = Credentials::new(user, password);
+        let rights = given.as_ref().and_then(|given| accounts.admit(given, now.into_std()));
+        rights.ok_or_else(|| self.failed(user, password, now))
+    }
+
+    fn failed(&self, user: &str, password: &str, now: Instant) -> NotAdmitted {
+        let is_known = self.hub.accounts.knows(user);
+        let secret = password.as_bytes();
+        let attempt = Attempt { user: user.as_bytes(), is_known, address: self.address, secret };
+        let reason = if is_known { "wrong_password" } else { "unknown_user" };
+        match self.hub.memory.failed().failed(&self.hub.settings.logins, &attempt, now.into_std()) {
+            Some(_) => NotAdmitted(Response::SERVICE_UNAVAILABLE, "too_many_failures", "limited"),
+            None => NotAdmitted(Response::UNAUTHORIZED, reason, "unauthorized"),
+        }
     }
 
     /// Lets the client in as soon as its name is free, or sends it away.
@@ -80,7 +109,8 @@ impl Desk {
         let Phase::Naming(applicant) = &mut self.phase else { return Ok(()) };
         if !self.hub.memory.peers().claim(&applicant.client.name, self.number) {
             if now >= applicant.until {
-                return self.refuse(Response::CLIENT_NAME_IN_USE, "name");
+                let user = applicant.client.user.clone();
+                return self.refuse(Some(&user), &NotAdmitted(Response::CLIENT_NAME_IN_USE, "name_in_use", "name"));
             }
             applicant.next_try = now + NAME_EVERY;
             return Ok(());
@@ -120,10 +150,10 @@ impl Desk {
         }
     }
 
-    fn refuse(&mut self, response: Response, reason: &str) -> Result<(), Parting> {
-        warn!(connection = self.number, reason, "login refused");
-        metrics::LOGINS_REFUSED.with_label_values(&[reason]).inc();
-        self.answer(None, response, AnswerBody::Login(LoginAnswer::default()));
+    fn refuse(&self, user: Option<&str>, refusal: &NotAdmitted) -> Result<(), Parting> {
+        let NotAdmitted(response, reason, label) = refusal;
+        self.note_login(user, reason, label);
+        self.answer(None, response.clone(), AnswerBody::Login(LoginAnswer::default()));
         Err(Parting::LoginRefused)
     }
 
@@ -161,6 +191,14 @@ impl Desk {
     }
 
     fn add(&mut self, topic: &str) -> Response {
+        let response = self.try_add(topic);
+        if response == Response::SUBSCRIPTION_ACL_DENIED {
+            self.note_subscription(topic);
+        }
+        response
+    }
+
+    fn try_add(&mut self, topic: &str) -> Response {
         let Phase::Serving(client) = &mut self.phase else { return Response::FORBIDDEN };
         if topic.starts_with(INBOXES) {
             let own = topic.strip_prefix(client.inbox.as_str()).is_some_and(|rest| rest.starts_with('/'));

@@ -5,8 +5,10 @@
 mod flows;
 mod login;
 mod publishing;
+mod refusal;
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -31,6 +33,8 @@ pub(crate) struct Desk {
     hub: Arc<Hub>,
     /// The connection.
     number: u64,
+    /// Where it comes from.
+    address: IpAddr,
     outgoing: Arc<Outgoing>,
     phase: Phase,
     publishers: Vec<(u32, Arc<Mutex<PublisherFlow>>)>,
@@ -53,6 +57,8 @@ enum Phase {
 struct Client {
     user: String,
     rights: Arc<Rights>,
+    /// Of the users, when it was last known that this is one with these rights.
+    generation: u64,
     name: String,
     /// What the topics of its inbox begin with.
     inbox: String,
@@ -63,9 +69,9 @@ struct Client {
 // === impl Desk ===
 
 impl Desk {
-    pub(crate) fn new(hub: Arc<Hub>, number: u64, outgoing: Arc<Outgoing>) -> Self {
+    pub(crate) fn new(hub: Arc<Hub>, number: u64, address: IpAddr, outgoing: Arc<Outgoing>) -> Self {
         let phase = Phase::Greeting;
-        Self { hub, number, outgoing, phase, publishers: Vec::new(), consumers: Vec::new(), last_flow: 0 }
+        Self { hub, number, address, outgoing, phase, publishers: Vec::new(), consumers: Vec::new(), last_flow: 0 }
     }
 
     /// How long frames may be: a stranger needs no room for messages.
@@ -94,6 +100,7 @@ impl Desk {
 
     /// Serves one frame.
     pub(crate) fn receive(&mut self, frame: &Frame, now: Instant) -> Result<(), Parting> {
+        self.is_still_welcome()?;
         match Request::decode(frame) {
             Ok(Request { correlation, body }) => self.serve(correlation, body, frame, now),
             Err(fault) => self.fault(fault),
@@ -158,6 +165,7 @@ impl Desk {
 
     /// Everything that can go on without the client: the broker's words, deliveries, a name that became free.
     pub(crate) fn advance(&mut self, context: &mut Context<'_>, now: Instant) -> Result<(), Parting> {
+        self.is_still_welcome()?;
         match &self.phase {
             Phase::Greeting => return Ok(()),
             Phase::Closed => return Err(Parting::Revoked),
@@ -166,6 +174,20 @@ impl Desk {
         }
         self.pass_words_on(context)?;
         self.deliver(context);
+        Ok(())
+    }
+
+    /// Whether the client's user still has the rights of its login. One look at a number where no user was changed.
+    fn is_still_welcome(&mut self) -> Result<(), Parting> {
+        let Phase::Serving(client) = &mut self.phase else { return Ok(()) };
+        let generation = self.hub.accounts.generation();
+        if client.generation == generation {
+            return Ok(());
+        }
+        if !self.hub.accounts.still_has(&client.user, &client.rights) {
+            return Err(Parting::Dismissed);
+        }
+        client.generation = generation;
         Ok(())
     }
 

@@ -96,6 +96,7 @@ impl Desk {
     /// Gives a message to the broker, if the client may publish it.
     fn fate(&self, content: Content) -> Fate {
         if !self.client().is_some_and(|client| client.rights.may_publish(&content.topic)) {
+            self.note_publish(&content.topic);
             return Fate::Refused(Response::PUBLISH_ACL_DENIED);
         }
         let broker = &self.hub.broker;
@@ -112,6 +113,7 @@ impl Desk {
     fn pass_on(&self, content: &Content, frame: &Frame) {
         if !self.client().is_some_and(|client| client.rights.may_publish(&content.topic)) {
             metrics::DIRECT_DROPPED.with_label_values(&["denied"]).inc();
+            self.note_publish(&content.topic);
             return;
         }
         if !fits(&content.topic) {

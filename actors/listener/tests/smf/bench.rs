@@ -33,10 +33,19 @@ impl Bench {
     }
 
     pub fn with(settings: ListenerSettings, place: &Place) -> Self {
+        Self::build(settings, place, vec![queue("q", "q/>"), queue("other", "other/>"), small_queue()])
+    }
+
+    /// With these queues, all of which take the same.
+    pub fn with_queues<'a>(names: impl Iterator<Item = &'a str>, subscription: &str) -> Self {
+        let queues = names.map(|name| queue(name, subscription)).collect();
+        Self::build(ListenerSettings::default(), &Place::here(), queues)
+    }
+
+    fn build(settings: ListenerSettings, place: &Place, queues: Vec<QueueSpec>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let broker_settings =
             BrokerSettings { reserve_bytes: 1 << 20, max_message_bytes: MAX_MESSAGE, ..BrokerSettings::default() };
-        let queues = vec![queue("q", "q/>"), queue("other", "other/>"), small_queue()];
         let broker = Broker::open(directory.path(), broker_settings, queues).unwrap();
         let accounts = Accounts::default();
         accounts.replace(users());
@@ -94,7 +103,7 @@ fn small_queue() -> QueueSpec {
 }
 
 /// `all` may do everything, `some` a little, `none` nothing.
-fn users() -> BTreeMap<String, Account> {
+pub fn users() -> BTreeMap<String, Account> {
     let all = Rights {
         publish: vec![">".to_owned(), "#P2P/>".to_owned()],
         consume: Consume::All,

@@ -2,13 +2,15 @@
 //! Guaranteed messages are another file's.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tillstream_listener::{Account, ListenerSettings, Rights};
 use tillstream_smf::{AnswerBody, AuthScheme, KeepAlive, Login, Reply, RequestBody, Response, Update};
 use tillstream_supervision::Place;
 
-use crate::bench::{Bench, until};
+use crate::bench::{Bench, until, users};
 use crate::client::{Client, login};
 use crate::in_tree;
 
@@ -48,8 +50,7 @@ fn a_changed_password_holds_for_the_next_login_and_ends_no_connection() {
     in_tree(async {
         let bench = Bench::new();
         let mut early = Client::login(bench.address, "early").await;
-        let account = Account { password: "changed".into(), rights: Rights::default() };
-        bench.accounts.replace(BTreeMap::from([("all".to_owned(), account)]));
+        bench.accounts.replace(with_password("changed"));
 
         let mut late = Client::connect(bench.address, "late").await;
         assert_eq!(late.ask_login(login("late", "all", "secret")).await, Response::UNAUTHORIZED);
@@ -57,6 +58,101 @@ fn a_changed_password_holds_for_the_next_login_and_ends_no_connection() {
         assert_eq!(late.ask_login(login("late", "all", "changed")).await, Response::OK);
         early.nothing_else().await;
     });
+}
+
+#[test]
+fn a_changed_passwords_predecessor_holds_for_its_overlap() {
+    in_tree(async {
+        let bench = Bench::new();
+        bench.accounts.rotate(with_password("changed"), Duration::from_secs(3600));
+        for password in ["secret", "changed"] {
+            let mut client = Client::connect(bench.address, password).await;
+            assert_eq!(client.ask_login(login(password, "all", password)).await, Response::OK);
+        }
+        bench.accounts.rotate(BTreeMap::new(), Duration::from_secs(3600));
+        let mut client = Client::connect(bench.address, "removed").await;
+        assert_eq!(client.ask_login(login("removed", "all", "secret")).await, Response::UNAUTHORIZED);
+    });
+}
+
+#[test]
+fn whose_user_is_removed_or_has_other_rights_now_is_disconnected_and_nobody_else() {
+    in_tree(async {
+        let bench = Bench::new();
+        let mut removed = Client::login(bench.address, "removed").await;
+        let mut changed = Client::connect(bench.address, "changed").await;
+        assert_eq!(changed.ask_login(login("changed", "some", "secret")).await, Response::OK);
+        let mut other = Client::connect(bench.address, "other").await;
+        assert_eq!(other.ask_login(login("other", "none", "secret")).await, Response::OK);
+        removed.bind("q", 1).await.unwrap();
+        let mut users = users();
+        users.remove("all");
+        users.get_mut("some").unwrap().rights = Rights::default();
+        bench.accounts.rotate(users, Duration::from_secs(3600));
+
+        // Without a word from either: an idle client must not go on receiving.
+        removed.closed().await;
+        changed.closed().await;
+        other.nothing_else().await;
+        assert_eq!(changed_again(&bench).await.bind("other", 1).await.unwrap_err(), Response::PERMISSION_NOT_ALLOWED);
+    });
+}
+
+async fn changed_again(bench: &Bench) -> Client {
+    let mut client = Client::connect(bench.address, "again").await;
+    assert_eq!(client.ask_login(login("again", "some", "secret")).await, Response::OK);
+    client
+}
+
+#[test]
+fn who_guesses_is_asked_to_come_later_even_when_right_and_no_other_user_is() {
+    in_tree(async {
+        let bench = Bench::new();
+        for user in ["all", "nobody"] {
+            for guess in 0..10 {
+                assert_eq!(try_login(&bench, user, &format!("guess {guess}")).await, Response::UNAUTHORIZED, "{user}");
+            }
+            for password in ["guess", "secret"] {
+                assert_eq!(try_login(&bench, user, password).await, Response::SERVICE_UNAVAILABLE, "{user}");
+            }
+        }
+        assert_eq!(try_login(&bench, "some", "secret").await, Response::OK);
+    });
+}
+
+#[test]
+fn a_client_with_an_old_password_is_told_so_each_time_and_locks_nobody_out() {
+    in_tree(async {
+        let bench = Bench::new();
+        for _ in 0..30 {
+            assert_eq!(try_login(&bench, "all", "old").await, Response::UNAUTHORIZED);
+        }
+        assert_eq!(try_login(&bench, "all", "secret").await, Response::OK);
+    });
+}
+
+#[test]
+fn nobody_is_let_in_while_the_users_are_closed() {
+    in_tree(async {
+        let bench = Bench::new();
+        let is_closed = Arc::new(AtomicBool::new(true));
+        let known = Arc::clone(&is_closed);
+        bench.accounts.fail_closed_when(move || known.load(Ordering::Relaxed));
+        assert_eq!(try_login(&bench, "all", "secret").await, Response::SERVICE_UNAVAILABLE);
+        is_closed.store(false, Ordering::Relaxed);
+        assert_eq!(try_login(&bench, "all", "secret").await, Response::OK);
+    });
+}
+
+async fn try_login(bench: &Bench, user: &str, password: &str) -> Response {
+    let mut client = Client::connect(bench.address, user).await;
+    client.ask_login(login(&format!("{user} {password}"), user, password)).await
+}
+
+fn with_password(password: &str) -> BTreeMap<String, Account> {
+    let mut users = users();
+    users.get_mut("all").unwrap().password = password.into();
+    users
 }
 
 #[test]

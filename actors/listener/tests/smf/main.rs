@@ -9,6 +9,7 @@ mod direct;
 mod endings;
 mod logins;
 mod publishing;
+mod roles;
 
 use std::future::Future;
 
