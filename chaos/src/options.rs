@@ -58,6 +58,8 @@ pub struct Tempo {
     pub outage: Duration,
     /// A sale without an answer after this long is sent again.
     pub answer_within: Duration,
+    /// After so many seeded faults the verdicts are read again, because the service remembers its newest ones only.
+    pub faults_between_looks: usize,
 }
 
 impl Default for Tempo {
@@ -69,6 +71,8 @@ impl Default for Tempo {
             running_within: Duration::from_secs(30),
             outage: Duration::from_secs(300),
             answer_within: Duration::from_secs(5),
+            // Far below the thousand faults that a service remembers.
+            faults_between_looks: 200,
         }
     }
 }
