@@ -22,9 +22,9 @@ pub async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     print::line(application.announcement().trim_end());
     let is_over = wait(&mut signals, args.duration).await;
     signals.exit_on_next();
-    let code = if is_over { settle::settle(&application).await? } else { ExitCode::SUCCESS };
+    let outcome = if is_over { settle::settle(&application).await } else { Ok(ExitCode::SUCCESS) };
     application.drain().await;
-    Ok(code)
+    outcome
 }
 
 /// True when the time is over, false when a signal came first.

@@ -164,6 +164,7 @@ impl Fake {
                 running_within: Duration::from_millis(500),
                 outage: Duration::from_secs(20),
                 answer_within: Duration::from_secs(2),
+                judged_within: Duration::from_secs(2),
                 faults_between_looks: 3,
             },
         }
