@@ -19,7 +19,7 @@ test: linker ## Install what the tests need, run all checks and tests, print the
 bench: linker ## Measure throughput, latency, memory and recovery; prints markdown for docs/PERFORMANCE.md (about 15 minutes)
 	cargo xtask bench
 
-soak: linker ## The long runs: 5,000 faults, 20 kills, 500,000 sales replayed, many more property cases, libFuzzer (some hours)
+soak: linker ## The long runs: 5,000 faults, 20 kills, 500,000 sales replayed, many more property cases, libFuzzer, valgrind (some hours)
 	cargo xtask soak
 
 solclient: linker ## Fetch the official Solace client library (a pinned wheel from PyPI); prints the variable that cargo needs

@@ -57,7 +57,7 @@ impl State {
         max_unacked: usize,
         owner: Option<u64>,
     ) -> Result<(Bound, Option<Waker>), BindError> {
-        let index = self.find(name)?;
+        let index = self.find_open(name)?;
         let queue = &mut self.queues[index as usize];
         if queue.consumer.as_ref().is_some_and(|consumer| owner.is_none() || consumer.owner != owner) {
             return Err(BindError::Taken(name.to_owned()));
@@ -74,7 +74,7 @@ impl State {
 
     /// Binds the queue as soon as everybody who came before has gone, which may be at once.
     pub(crate) fn line_up(&mut self, name: &str, max_unacked: usize) -> Result<Bound, BindError> {
-        let index = self.find(name)?;
+        let index = self.find_open(name)?;
         let bound = self.next_binding(index);
         let queue = &mut self.queues[index as usize];
         if queue.consumer.is_some() {
@@ -90,6 +90,9 @@ impl State {
         if self.closed {
             return Poll::Ready(Err(BindError::Closed));
         }
+        if let Some(reason) = self.turned_out(bound) {
+            return Poll::Ready(Err(reason));
+        }
         match self.queues[bound.queue as usize].line.get_mut(&bound.binding) {
             Some(standby) => {
                 remember(&mut standby.waker, context.waker());
@@ -103,6 +106,18 @@ impl State {
     pub(crate) fn holds(&self, bound: Bound) -> bool {
         let consumer = &self.queues[bound.queue as usize].consumer;
         consumer.as_ref().is_some_and(|consumer| consumer.binding == bound.binding)
+    }
+
+    /// Why this binding has ended, if that is because the queue was shut.
+    fn turned_out(&self, bound: Bound) -> Option<BindError> {
+        let queue = &self.queues[bound.queue as usize];
+        (bound.binding <= queue.sides.turned_out).then(|| BindError::Shut(queue.spec.name.clone()))
+    }
+
+    /// Why this binding, whose turn had come, is the queue's no more.
+    pub(crate) fn end_of(&self, bound: Bound) -> BindError {
+        let name = || self.queues[bound.queue as usize].spec.name.clone();
+        self.turned_out(bound).unwrap_or_else(|| BindError::Superseded(name()))
     }
 
     /// A binding is given up, whether its turn has come, is over or is yet to come. Returns who is bound in its place.
@@ -125,15 +140,19 @@ impl State {
         (!queue.retired || queue.depth > 0).then_some(index)
     }
 
-    fn find(&self, name: &str) -> Result<u16, BindError> {
+    fn find_open(&self, name: &str) -> Result<u16, BindError> {
         if self.closed {
             return Err(BindError::Closed);
         }
-        self.bindable(name).ok_or_else(|| BindError::NoSuchQueue(name.to_owned()))
+        let index = self.bindable(name).ok_or_else(|| BindError::NoSuchQueue(name.to_owned()))?;
+        if self.queues[index as usize].sides.outgoing_shut {
+            return Err(BindError::Shut(name.to_owned()));
+        }
+        Ok(index)
     }
 
     /// The consumer is gone: what it had comes again, in the old order.
-    fn release(&mut self, index: u16) {
+    pub(crate) fn release(&mut self, index: u16) {
         let queue = &mut self.queues[index as usize];
         queue.consumer = None;
         queue.ahead.clear();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::clock::{Clock, SystemClock};
 use crate::disk::{Disk, FileDisk};
 use crate::engine::Engine;
-use crate::errors::{BindError, OpenError, PublishError};
+use crate::errors::{BindError, NoSuchQueue, OpenError, PublishError};
 use crate::flow::{Flow, FlowOwner};
 use crate::gate::{GatedDisk, WriteGate};
 use crate::guard::Wreck;
@@ -19,6 +19,7 @@ use crate::recovery::{Recovered, recover};
 use crate::round::Publishing;
 use crate::settings::{BrokerSettings, QueueSpec};
 use crate::shared::{Shared, lock};
+use crate::sides::Side;
 use crate::store::{NotOpened, Store};
 use crate::topic::{Route, Subscriptions, check_publish_topic};
 
@@ -153,6 +154,28 @@ impl Broker {
             flow.turn().await?;
             Ok(flow)
         }
+    }
+
+    /// Shuts one side of a queue until it is opened again or the broker is closed. What it holds stays; what its consumer
+    /// has, whose flow ends by this, comes again.
+    pub fn shut(&self, queue: &str, side: Side) -> Result<(), NoSuchQueue> {
+        self.set_shut(queue, side, true)
+    }
+
+    /// Opens one side of a queue again.
+    pub fn reopen(&self, queue: &str, side: Side) -> Result<(), NoSuchQueue> {
+        self.set_shut(queue, side, false)
+    }
+
+    fn set_shut(&self, queue: &str, side: Side, shut: bool) -> Result<(), NoSuchQueue> {
+        let ended = {
+            let mut state = self.0.shared.state();
+            let index = state.bindable(queue).ok_or_else(|| NoSuchQueue(queue.to_owned()))?;
+            state.set_shut(index, side, shut)
+        };
+        self.0.shared.mark_dirty();
+        ended.into_iter().for_each(std::task::Waker::wake);
+        Ok(())
     }
 
     /// What each queue holds, in the order in which queues were first defined.

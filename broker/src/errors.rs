@@ -18,6 +18,9 @@ pub enum PublishError {
         /// Why it refused.
         reason: String,
     },
+    /// A queue that must not miss a message takes none at present.
+    #[error("queue `{0}` is shut, it takes no messages until its incoming side is open again")]
+    Shut(String),
     /// No queue subscribes to the topic, or none has the name that the message was sent to.
     #[error("no queue takes messages for `{0}`")]
     NoSubscriber(String),
@@ -51,6 +54,11 @@ pub enum OpenError {
     },
 }
 
+/// No queue has this name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no queue `{0}`")]
+pub struct NoSuchQueue(pub String);
+
 /// Why a queue was not bound, or why a flow ended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BindError {
@@ -60,6 +68,9 @@ pub enum BindError {
     /// The queue is exclusive and another flow is bound to it.
     #[error("queue `{0}` has a consumer already")]
     Taken(String),
+    /// The queue delivers to nobody at present.
+    #[error("queue `{0}` is shut, it delivers nothing until its outgoing side is open again")]
+    Shut(String),
     /// The flow's owner has bound the queue again and uses the newer flow.
     #[error("queue `{0}` was bound again by the same owner")]
     Superseded(String),

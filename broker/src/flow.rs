@@ -47,7 +47,7 @@ impl Flow {
     }
 
     /// Waits until at least one message can be delivered (the window is free), then returns up to `max`, oldest first.
-    /// `Err` when the broker is closed or its owner has bound the queue again. May be dropped while it waits without losing a message.
+    /// `Err` when the broker is closed, the queue is shut or its owner has bound it again. May be dropped while it waits without losing a message.
     pub async fn next_batch(&mut self, max: usize) -> Result<Vec<Delivery>, BindError> {
         poll_fn(|context| self.poll_batch(max, context)).await
     }
@@ -59,8 +59,7 @@ impl Flow {
             return Poll::Ready(Err(BindError::Closed));
         }
         if !state.holds(self.bound) {
-            let name = state.queues[self.bound.queue as usize].spec.name.clone();
-            return Poll::Ready(Err(BindError::Superseded(name)));
+            return Poll::Ready(Err(state.end_of(self.bound)));
         }
         let taken = state.take(self.bound.queue, max, now_ms, context.waker());
         drop(state);

@@ -94,12 +94,11 @@ impl Draft {
     /// Takes queues out of the route that go without the message; fails when one refuses it for all.
     fn admit(&mut self, queues: &mut [Queue], waiting: &mut Waiting) -> Result<(), PublishError> {
         let len = StoredMessage::of(&waiting.message).len() as u64;
-        let full = |index: &u16| !queues[*index as usize].has_room_for(len);
-        let (without, with): (Route, Route) = waiting.route.iter().copied().partition(|index| full(index));
+        let takes = |index: &u16| queues[*index as usize].takes(len);
+        let (with, without): (Route, Route) = waiting.route.iter().copied().partition(takes);
         let refuses = |index: &&u16| queues[**index as usize].spec.when_full == WhenFull::RefusePublisher;
         if let Some(index) = without.iter().find(refuses) {
-            let queue = queues[*index as usize].spec.name.clone();
-            return Err(PublishError::Refused { queue, reason: "its quota is used up".to_owned() });
+            return Err(queues[*index as usize].refusal());
         }
         with.iter().for_each(|index| queues[*index as usize].pending_bytes += len);
         self.discards.extend(without);

@@ -11,7 +11,7 @@
 //! | `inbox`, `round` | publishes on their way to the engine, and their answers on the way back |
 //! | `engine`, `upkeep` | the thread: group commit, then what happens when storage fails or space is low |
 //! | `state`, `queue`, `chunks` | what is in memory: which message is where in which queue |
-//! | `binding` | who consumes a queue, and who stands by |
+//! | `binding`, `sides` | who consumes a queue, who stands by, and when nobody may |
 //! | `group`, `batch`, `stored`, `record`, `store` | a commit: messages as chunks, chunks as rows, rows in the database |
 //! | `recovery` | memory as it was, from the rows on disk and the specs of today |
 //! | `disk`, `gate`, `guard` | files, the reserve and the seam where a disk is put that is full, fails or forgets |
@@ -37,6 +37,7 @@ mod recovery;
 mod round;
 mod settings;
 mod shared;
+mod sides;
 mod state;
 mod store;
 mod stored;
@@ -46,9 +47,10 @@ mod upkeep;
 pub use broker::{Broker, QueueStats};
 pub use clock::{Clock, SystemClock};
 pub use disk::{Disk, FileDisk, RawFile};
-pub use errors::{BindError, OpenError, PublishError};
+pub use errors::{BindError, NoSuchQueue, OpenError, PublishError};
 pub use flow::{Flow, FlowOwner};
 pub use gate::{GatedDisk, WriteGate};
 pub use message::{Delivery, OutboundMessage};
 pub use round::Publishing;
 pub use settings::{BrokerSettings, QueueSpec, WhenFull};
+pub use sides::Side;

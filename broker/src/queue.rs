@@ -9,9 +9,11 @@ use prometheus::IntGauge;
 
 use crate::binding::{Consumer, Line, Standby};
 use crate::chunks::{CHUNK_MESSAGES, bits, position};
+use crate::errors::PublishError;
 use crate::metrics;
 use crate::record::{Progress, Row};
 use crate::settings::QueueSpec;
+use crate::sides::Sides;
 
 /// Acknowledged parts that may linger behind an unacknowledged one before they are swept out.
 const LINGERING_PARTS: usize = 1024;
@@ -62,6 +64,7 @@ pub(crate) struct Queue {
     pub(crate) leaving: BTreeMap<u64, u64>,
     pub(crate) consumer: Option<Consumer>,
     pub(crate) line: Line,
+    pub(crate) sides: Sides,
     /// Bodies read back for a consumer that lags.
     pub(crate) ahead: Vec<(u64, Bytes)>,
     /// As last written.
@@ -128,6 +131,7 @@ impl Queue {
             leaving: BTreeMap::new(),
             consumer: None,
             line: Line::new(),
+            sides: Sides::default(),
             ahead: Vec::new(),
             written: None,
             depth_gauge,
@@ -137,6 +141,20 @@ impl Queue {
 
     pub(crate) fn has_room_for(&self, len: u64) -> bool {
         self.bytes.saturating_add(self.pending_bytes).saturating_add(len) <= self.spec.quota_bytes
+    }
+
+    /// Whether it takes a message of this length from a publisher.
+    pub(crate) fn takes(&self, len: u64) -> bool {
+        !self.sides.incoming_shut && self.has_room_for(len)
+    }
+
+    /// Why it does not.
+    pub(crate) fn refusal(&self) -> PublishError {
+        let queue = self.spec.name.clone();
+        if self.sides.incoming_shut {
+            return PublishError::Shut(queue);
+        }
+        PublishError::Refused { queue, reason: "its quota is used up".to_owned() }
     }
 
     /// Takes newly stored messages at the end.

@@ -208,7 +208,7 @@ impl<'a> Run<'a> {
     ) -> Result<Report, DrillError> {
         let pages = std::mem::take(&mut *self.book.open());
         let account = books.settle(self.run, &pages.answered, baseline).await?;
-        revise(&self.service, &mut faults).await;
+        revise(&self.service, &mut faults, self.options.tempo.judged_within).await;
         let delays = self.delays();
         let report = Report {
             passed: false,

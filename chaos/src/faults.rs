@@ -20,9 +20,6 @@ use crate::script::Step;
 use crate::sleepers::Sleepers;
 use crate::summary;
 
-/// Far below the thousand faults that a service remembers.
-const LOOK_AGAIN_EVERY: usize = 200;
-
 /// One fault, as the table and the report show it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FaultRow {
@@ -115,7 +112,7 @@ impl Faults<'_> {
                 return Ok(());
             }
             self.fault(&draw, &options.targets).await?;
-            if draw.number % LOOK_AGAIN_EVERY == 0 {
+            if draw.number.is_multiple_of(options.tempo.faults_between_looks) {
                 look(self.injector.service(), &mut self.rows).await;
             }
         }

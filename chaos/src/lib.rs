@@ -33,6 +33,7 @@ mod watch;
 
 pub use drill::{Line, Stop, drill};
 pub use error::DrillError;
+pub use injection::State;
 pub use kinds::FaultKind;
 pub use options::{Options, Tempo};
 pub use report::Report;

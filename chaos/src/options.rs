@@ -61,6 +61,10 @@ pub struct Tempo {
     pub outage: Duration,
     /// A sale without an answer after this long is sent again.
     pub answer_within: Duration,
+    /// Verdicts that are still open when all is over have this long to be judged.
+    pub judged_within: Duration,
+    /// After so many seeded faults the verdicts are read again, because the service remembers its newest ones only.
+    pub faults_between_looks: usize,
 }
 
 impl Default for Tempo {
@@ -72,6 +76,10 @@ impl Default for Tempo {
             running_within: Duration::from_secs(30),
             outage: Duration::from_secs(300),
             answer_within: Duration::from_secs(5),
+            // The service looks every 5 s, and for half a minute before it believes in a loss.
+            judged_within: Duration::from_secs(60),
+            // Far below the thousand faults that a service remembers.
+            faults_between_looks: 200,
         }
     }
 }

@@ -13,14 +13,12 @@ use crate::service::{Service, read};
 
 const LOOK_WITHIN: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// The service looks every 5 s, and for half a minute before it believes in a loss.
-const JUDGED_WITHIN: Duration = Duration::from_secs(60);
 
 /// Takes over what the service says by now of faults that it could not judge wholly, until all are judged; one that a dead
 /// process has taken along, or that stays open, keeps its row.
-pub(crate) async fn revise(service: &Service, rows: &mut [FaultRow]) {
+pub(crate) async fn revise(service: &Service, rows: &mut [FaultRow], within: Duration) {
     let started = Instant::now();
-    while rows.iter().any(awaits_judgement) && started.elapsed() < JUDGED_WITHIN {
+    while rows.iter().any(awaits_judgement) && started.elapsed() < within {
         look(service, rows).await;
         sleep(LOOK_EVERY).await;
     }

@@ -96,6 +96,6 @@ impl Response {
     pub const PERMISSION_NOT_ALLOWED: Self = Self::fixed(403, "Permission Not Allowed");
     /// No more flows on this queue.
     pub const TOO_MANY_CLIENTS_ON_QUEUE: Self = Self::fixed(503, "Max clients exceeded for queue");
-    /// The queue is switched off.
+    /// The queue is switched off; for a message that it does not take, too.
     pub const QUEUE_SHUTDOWN: Self = Self::fixed(503, "Queue Shutdown");
 }

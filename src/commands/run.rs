@@ -31,9 +31,9 @@ pub async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     print::line(application.announcement().trim_end());
     let is_over = wait(&mut signals, left).await;
     signals.exit_on_next();
-    let code = if is_over { settle::settle(&application).await? } else { ExitCode::SUCCESS };
+    let outcome = if is_over { settle::settle(&application).await } else { Ok(ExitCode::SUCCESS) };
     application.drain().await;
-    Ok(code)
+    outcome
 }
 
 /// A process that has taken nothing has nothing to drain. Somebody who wanted it to run for a while must hear that it did

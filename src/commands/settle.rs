@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::bail;
 use tillstream_broker::QueueStats;
 use tillstream_domain::{AGGREGATION_QUEUE, LEDGER_QUEUE, REPORTING_QUEUE};
 use tillstream_messages::LedgerReport;
@@ -22,8 +23,33 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// The queues must stay read for this long: what the pipeline publishes comes back through reporting's queue.
 const CALM: Duration = Duration::from_millis(1_000);
 
-/// Prints the ledger; failure when it does not balance or did not become known.
+/// What is down for so long at the end will hardly come back in time.
+const DOWN_FOR: Duration = Duration::from_secs(5);
+
+/// Prints the ledger; failure when it does not balance, or cannot become known because something is down.
 pub async fn settle(application: &Application) -> anyhow::Result<ExitCode> {
+    tokio::select! {
+        biased;
+        code = settle_now(application) => code,
+        reason = down_for_long(application) => bail!("the ledger cannot be settled: {reason}; sales that were answered with \
+            200 are on the broker's disk and are counted when it is back"),
+    }
+}
+
+/// Resolves with the reason once the process has not been ready for a while.
+async fn down_for_long(application: &Application) -> String {
+    let mut since = Instant::now();
+    loop {
+        match application.health().trouble() {
+            Some(reason) if since.elapsed() >= DOWN_FOR => return reason,
+            Some(_) => {}
+            None => since = Instant::now(),
+        }
+        sleep(LOOK_EVERY).await;
+    }
+}
+
+async fn settle_now(application: &Application) -> anyhow::Result<ExitCode> {
     let account = application.finish_tills(TILLS_WITHIN).await?;
     let is_calm = timeout(QUEUES_WITHIN, calm(application)).await.is_ok();
     if !is_calm {

@@ -3,7 +3,7 @@
 //! All on the Solace backend, through a proxy that the test owns. `TILLSTREAM_TEST_OUTAGE_SECONDS` makes the outage
 //! longer and `TILLSTREAM_TEST_CUTS` sets the random cuts. What the broker refuses is in `refusals`.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::drill::{assert_nothing_lost, count};
 use crate::support::{Drill, Load, Proxy, Setup, TestApp, Way, Weather, count_from, eventually, pause, seed};
@@ -48,9 +48,13 @@ impl Scene {
     /// The service has healed by itself: tills sell, and every sale is counted once. Gives back what went wrong meanwhile
     /// in the eyes of the tills.
     async fn end(mut self) -> Vec<String> {
+        let fair = Instant::now();
         self.app.becomes_ready().await;
+        let ready = fair.elapsed();
         pause(NORMAL).await;
         let account = self.load.stop().await;
+        let (sales, refusals) = (account.sales.len(), account.refusals.len());
+        eprintln!("{sales} sales, {refusals} answers were not 200, ready {ready:.1?} after the last trouble");
         assert!(self.app.is_alive(), "the service died");
         assert!(account.sales.len() > 10 * TILLS, "{} sales prove little", account.sales.len());
         self.app.counts(&account).await;

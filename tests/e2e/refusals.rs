@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::command_line::run;
 use crate::support::{Holder, Load, Sale, Setup, TestApp, eventually, pause, sum_of};
 
 const SOON: Duration = Duration::from_secs(60);
@@ -117,6 +118,28 @@ async fn a_queue_that_somebody_else_consumes_is_waited_for_and_taken_over_with_a
     app.becomes_ready().await;
     assert_eq!(sum_of(&app.windows_when_final(5).await), (500, 5));
     app.ledger_balances().await;
+}
+
+#[tokio::test]
+async fn a_run_of_given_length_without_its_broker_says_what_is_down_instead_of_printing_a_ledger() {
+    let (setup, broker) = Setup::new().behind_a_proxy().with_its_broker().await;
+    assert!(broker.expect("a process of its own").stop().await.success());
+    let data = setup.data_dir().to_str().unwrap().to_owned();
+
+    let (code, text) = run(&setup, &["run", "--listen", "127.0.0.1:0", "--data-dir", &data, "--duration", "2s"]).await;
+
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("the ledger cannot be settled: ") && text.contains(" is down: "), "{text}");
+}
+
+#[tokio::test]
+async fn an_address_that_no_broker_can_have_is_refused_at_start_and_named() {
+    let setup = Setup::new().on_the_embedded_broker().setting("solace.host", "http://broker:8080");
+
+    let (code, text) = run(&setup, &["run", "--broker", "solace", "--listen", "127.0.0.1:0"]).await;
+
+    assert_ne!(code, 0, "{text}");
+    assert!(text.contains("`http://broker:8080` is no address of a broker: write `tcp://"), "{text}");
 }
 
 /// New passwords for the broker's users, in one atomic change of the file that service and broker share.

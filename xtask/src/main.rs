@@ -5,6 +5,7 @@
 mod clients;
 mod end_to_end;
 mod fences;
+mod leaks;
 mod masking;
 mod plan;
 mod rules;
@@ -26,7 +27,8 @@ const USAGE: &str = "usage: cargo xtask <command>
   fences         fail on a dependency between rooms that fences.toml does not allow
   style          fail on what the house style forbids and clippy cannot see
   test           all checks and all tests, with the time of each stage
-  soak           the long runs: more sales, more faults, libFuzzer
+  soak           the long runs: more sales, more faults, libFuzzer, valgrind
+  leaks          sessions on the Solace library under valgrind
   bench          the figures of docs/PERFORMANCE.md, as markdown
   solclient      fetch the official Solace client library into target/solclient
   clients        drive the built broker with Solace's own Python and JavaScript clients
@@ -51,6 +53,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["test"] => plan::test(),
         ["soak"] => plan::soak(),
         ["bench", rest @ ..] => plan::bench(rest),
+        ["leaks"] => set_up::run("leaks").and_then(|()| leaks::run()).map(drop),
         ["clients"] => clients::run().map(drop),
         ["schemathesis"] => schemathesis::run(),
         ["solclient"] => solclient::run(),

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::stages::{Stages, Tests, cargo, counted, plain};
-use crate::{clients, end_to_end, fences, schemathesis, set_up, style, workspace};
+use crate::{clients, end_to_end, fences, leaks, schemathesis, set_up, style, workspace};
 
 /// How long each libFuzzer target runs in a soak.
 const FUZZ_SECONDS: u32 = 600;
@@ -41,7 +41,7 @@ pub fn test() -> Result<()> {
     stages.finish()
 }
 
-/// The long runs. The same end-to-end tests with more sales, more rounds of the property tests, then libFuzzer.
+/// The long runs. The same end-to-end tests with more sales, more rounds of the property tests, then valgrind and libFuzzer.
 pub fn soak() -> Result<()> {
     let mut stages = Stages::default();
     stages.run("set-up", || plain(set_up::run("soak")));
@@ -59,6 +59,7 @@ pub fn soak() -> Result<()> {
     ];
     stages.run("all tests, longer", || cargo(&["test", "--workspace", FEATURES, "--no-fail-fast"], &more));
     stages.run("end-to-end on solace, longer", || end_to_end::on_solace(&more));
+    stages.run("leaks under valgrind", leaks::run);
     for target in FUZZ_TARGETS {
         stages.run(&format!("libFuzzer {target}"), || fuzz(target));
     }

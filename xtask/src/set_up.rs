@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{solclient, workspace};
 
-/// Ensures everything that `kind` (test, clients, openbao, bench or soak) needs.
+/// Ensures everything that `kind` (test, clients, openbao, bench, leaks or soak) needs.
 pub fn run(kind: &str) -> Result<()> {
     match kind {
         "bench" => {
@@ -17,11 +17,16 @@ pub fn run(kind: &str) -> Result<()> {
             solclient::ensure()
         }
         "soak" => {
-            packages(&[STRACE, PYTHON])?;
+            packages(&[STRACE, PYTHON, VALGRIND])?;
             environment("test")?;
             environment("openbao")?;
+            environment("solclient")?;
             solclient::ensure()?;
             cargo_fuzz()
+        }
+        "leaks" => {
+            packages(&[PYTHON, VALGRIND])?;
+            solclient::ensure()
         }
         "clients" => {
             packages(&[PYTHON, NODE, NPM])?;
@@ -70,6 +75,8 @@ type Package = (&'static str, &'static str, &'static [&'static str]);
 
 const STRACE: Package = ("strace", "strace", &["-V"]);
 const PYTHON: Package = ("python3-venv", "python3", &["-c", "import venv, ensurepip"]);
+/// Watching nothing shows whether it has the C library's symbols, without which it watches nothing at all.
+const VALGRIND: Package = ("valgrind", "valgrind", &["true"]);
 const NODE: Package = ("nodejs", "node", &["--version"]);
 const NPM: Package = ("npm", "npm", &["--version"]);
 

@@ -42,7 +42,9 @@ impl EmbeddedPublisher {
         let state = trouble.map_or(LegState::Up, LegState::Down);
         // Each time: an earlier incarnation whose thread was blocked may have written late.
         self.health.set(Leg::Publish, state.clone());
-        if self.reported.as_ref() == Some(&state) {
+        let known = self.reported.replace(state.clone());
+        // The reason of a full disk says how many bytes are free, which changes all the time and is no news.
+        if known.is_some_and(|known| std::mem::discriminant(&known) == std::mem::discriminant(&state)) {
             return;
         }
         match &state {
@@ -50,7 +52,6 @@ impl EmbeddedPublisher {
             LegState::Down(reason) => error!(%reason, "the broker takes no messages"),
         }
         show_connected(Backend::Embedded, Leg::Publish, state == LegState::Up);
-        self.reported = Some(state);
     }
 }
 
@@ -91,6 +92,7 @@ fn refusal(error: BrokerError) -> PublishError {
         BrokerError::Closed => PublishError::Down("the embedded broker is closed".to_owned()),
         BrokerError::Overloaded => PublishError::Overloaded,
         BrokerError::Refused { queue, reason } => PublishError::Refused { queue, reason },
+        BrokerError::Shut(queue) => PublishError::Refused { queue, reason: "its incoming side is shut".to_owned() },
         // Topics are built by the domain; one that the broker cannot read is one that no queue takes.
         BrokerError::NoSubscriber(topic) | BrokerError::InvalidTopic(topic) => PublishError::NoSubscriber(topic),
         BrokerError::Storage(reason) => PublishError::Storage(reason),

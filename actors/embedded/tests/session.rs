@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use actix::{Actor, Handler};
 use tempfile::TempDir;
-use tillstream_broker::{Broker, FlowOwner};
+use tillstream_broker::{Broker, FlowOwner, Side};
 use tillstream_domain::{AGGREGATION_QUEUE, LEDGER_QUEUE};
 use tillstream_embedded::{EmbeddedBrokerSettings, EmbeddedFlow, EmbeddedPublisher, FlowWiring, embedded_queues};
 use tillstream_messages::{
@@ -413,6 +413,34 @@ async fn a_closed_broker_is_reported_by_everybody_who_needs_it() {
         assert!(matches!(bench.publisher.ask(sale(1), WITHIN).await.unwrap(), Err(PublishError::Down(_))));
         until("the consumer is told", || !seen.lost.lock().unwrap().is_empty()).await;
         until("the flow's leg is down", || matches!(bench.health.get(Leg::ConsumeSales), LegState::Down(_))).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_queue_that_is_shut_refuses_sales_and_says_so_and_goes_on_when_it_is_open() {
+    locally(async {
+        let bench = bench(4096);
+        let (_flow, seen) = bench.flow(1000);
+        until("bound", || seen.epochs() == [1]).await;
+        for side in [Side::Incoming, Side::Outgoing] {
+            bench.broker.shut(AGGREGATION_QUEUE, side).unwrap();
+        }
+
+        let refused = bench.publisher.ask(sale(1), WITHIN).await.unwrap();
+        let reason = "its incoming side is shut".to_owned();
+        assert_eq!(refused, Err(PublishError::Refused { queue: AGGREGATION_QUEUE.to_owned(), reason }));
+        assert_eq!(bench.depth(LEDGER_QUEUE), 0);
+        let down =
+            |state| matches!(state, LegState::Down(why) if why.contains("until its outgoing side is open again"));
+        until("the leg is down", || down(bench.health.get(Leg::ConsumeSales))).await;
+
+        for side in [Side::Incoming, Side::Outgoing] {
+            bench.broker.reopen(AGGREGATION_QUEUE, side).unwrap();
+        }
+        bench.publish(2..3).await;
+        until("the next sale comes", || seen.payloads() == [2]).await;
+        assert_eq!((seen.epochs(), bench.health.get(Leg::ConsumeSales)), (vec![1, 2], LegState::Up));
     })
     .await;
 }

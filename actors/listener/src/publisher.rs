@@ -238,6 +238,7 @@ fn refusal(error: PublishError, addressed: Addressed) -> Response {
         // A topic that the broker cannot read is one that no queue takes.
         (PublishError::NoSubscriber(_) | PublishError::InvalidTopic(_), _) => Response::NO_SUBSCRIPTION_MATCH,
         (PublishError::Refused { .. }, _) => Response::SPOOL_OVER_QUOTA,
+        (PublishError::Shut(_), _) => Response::QUEUE_SHUTDOWN,
         (PublishError::TooLarge, _) => Response::DOCUMENT_TOO_LARGE,
         (PublishError::Closed | PublishError::Overloaded | PublishError::Storage(_), _) => {
             Response::SERVICE_UNAVAILABLE

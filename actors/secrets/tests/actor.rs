@@ -180,7 +180,8 @@ async fn a_day_of_hourly_rotations_that_no_watcher_sees_is_in_use_within_the_ref
 #[tokio::test(start_paused = true)]
 async fn six_hours_without_a_readable_file_cost_nobody_a_password_and_a_kill_in_between_changes_nothing() {
     locally(async {
-        let bench = bench(SecretsSettings::default());
+        let max_age = Duration::from_secs(300);
+        let bench = bench(SecretsSettings { max_age, ..SecretsSettings::default() });
         let password = bench.password();
         let text = fs::read_to_string(&bench.path).unwrap();
         bench.hears(&password).await;

@@ -51,6 +51,14 @@ pub enum AccessError {
         /// What is not there.
         key: &'static str,
     },
+    /// The library would take it for an address that never answers, and it would be tried for ever.
+    #[error(
+        "`{host}` is no address of a broker: write `tcp://HOST:PORT` or `tcps://HOST:PORT`, several with commas between them"
+    )]
+    Address {
+        /// The one of the list.
+        host: String,
+    },
     /// No broker knows such a value.
     #[error("the broker's {what} is empty, longer than {limit} bytes or holds a NUL byte")]
     Unfit {
@@ -75,7 +83,7 @@ impl Access {
             entry.ok_or_else(|| AccessError::Missing { path: creds_path.to_owned(), key })
         };
         let access = Self {
-            host: settings.host.clone().map_or_else(|| host_of(tree), Ok)?,
+            host: without_blanks(&settings.host.clone().map_or_else(|| host_of(tree), Ok)?),
             vpn: settings.vpn.clone().map_or_else(|| broker_key(tree, "vpn", "msg_vpn").map(str::to_owned), Ok)?,
             username: credential("username")?.expose_secret().to_owned(),
             password: credential("password")?.clone(),
@@ -116,6 +124,7 @@ impl Access {
 
     fn checked(self) -> Result<Self, AccessError> {
         fits("host list", &self.host, MAX_HOST_BYTES)?;
+        self.host.split(',').try_for_each(is_address)?;
         fits("message VPN", &self.vpn, MAX_VPN_BYTES)?;
         fits("user name", &self.username, MAX_USERNAME_BYTES)?;
         fits("password", self.password.expose_secret(), MAX_PASSWORD_BYTES)?;
@@ -170,6 +179,21 @@ fn host_of(tree: &SecretTree) -> Result<String, AccessError> {
 
 fn broker_key<'a>(tree: &'a SecretTree, setting: &'static str, key: &'static str) -> Result<&'a str, AccessError> {
     tree.expose(BROKER_PATH, key).ok_or(AccessError::Nowhere { setting, key })
+}
+
+/// People write a blank after a comma.
+fn without_blanks(hosts: &str) -> String {
+    hosts.split(',').map(str::trim).collect::<Vec<_>>().join(",")
+}
+
+/// Without a scheme it is `tcp`, without a port that scheme's usual one.
+fn is_address(host: &str) -> Result<(), AccessError> {
+    let (scheme, place) = host.split_once("://").unwrap_or(("tcp", host));
+    let (_, port) = place.rsplit_once(':').filter(|_| !place.ends_with(']')).unwrap_or((place, "1"));
+    let is_port = port.parse::<u16>().is_ok_and(|port| port > 0);
+    let known = matches!(scheme, "tcp" | "tcps") && !place.is_empty() && !place.starts_with(':');
+    let one_word = !place.contains(|letter: char| letter.is_whitespace() || letter == '/');
+    if known && is_port && one_word { Ok(()) } else { Err(AccessError::Address { host: host.to_owned() }) }
 }
 
 fn fits(what: &'static str, text: &str, limit: usize) -> Result<(), AccessError> {
@@ -228,6 +252,34 @@ mod tests {
         );
         assert!(error(&settings, &tree("nul\0byte")).contains("password"));
         assert!(!format!("{:?}", Access::of(&settings, &tree("hunter2"), CREDS).unwrap()).contains("hunter2"));
+    }
+
+    #[test]
+    fn an_address_that_the_library_would_try_for_ever_is_refused_and_named() {
+        let of = |host: &str| {
+            let settings = SolaceSettings { host: Some(host.to_owned()), ..SolaceSettings::default() };
+            Access::of(&settings, &tree("secret"), CREDS).map(|_| ())
+        };
+        for good in
+            ["tcp://one:55555", "tcps://one:55443,tcps://two:55443", "broker", "127.0.0.1:1", "tcp://[::1]:55555"]
+        {
+            assert_eq!(of(good), Ok(()), "{good}");
+        }
+        assert_eq!(of("tcp://[::1]"), Ok(()));
+        for bad in [
+            "http://one:80",
+            "tpc://one:55555",
+            "tcp://",
+            "tcp://:55555",
+            "tcp://one:0",
+            "tcp://one:many",
+            "tcp://one/",
+        ] {
+            assert_eq!(of(bad), Err(AccessError::Address { host: bad.to_owned() }));
+            assert!(of(&format!("tcp://one:1,{bad}")).unwrap_err().to_string().contains(&format!("`{bad}`")));
+        }
+        assert!(of("tcp://one:1,,tcp://two:1").is_err());
+        assert_eq!(of(" tcp://one:1, tcp://two:1"), Ok(()));
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! Names under which sessions log in: a broker refuses a second session of the same name.
-//! Nobody looks a session up by its name; it is for the operator's eye and for uniqueness.
+//! Nobody looks a session up by its name; it tells operators, and readers of the library's log, which leg or queue it is.
 
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// The broker takes no longer name.
 const MAX_BYTES: usize = 160;
 
-/// A name that no other session has, such as `tillstream/publisher/4711/3-91c0f2ab`.
+/// A name that no other session has, such as `tillstream/publish_aggregation/4711/3-91c0f2ab`.
 ///
 /// Each login has its own, because the session that it replaces, or one in the hands of an actor that hangs, may still be
 /// there; the random part is for processes that have the same id in different containers.

@@ -93,6 +93,8 @@ async fn what_the_library_logs_is_logged_with_its_level_and_no_line_of_the_proce
     let lines = notes.of_the_library();
     assert!(lines.iter().any(|(level, line)| *level == Level::INFO && line.contains("Unauthorized")), "{lines:?}");
     assert!(lines.iter().any(|(level, line)| *level == Level::WARN && line.contains("exceeds maximum")), "{lines:?}");
+    let login = lines.iter().find(|(_, line)| line.contains("Unauthorized")).unwrap();
+    assert!(login.1.contains(" broker.client=\"tillstream/publish/"), "which leg it is: {login:?}");
     let all = notes.0.lock().unwrap();
     let told = all.iter().find(|(_, line)| SECRETS.iter().any(|secret| line.contains(secret)));
     assert_eq!(told, None, "a secret is in the log");

@@ -1,6 +1,6 @@
 //! Faults: the plan is the seed's, none is ordered twice, and what does not recover fails the drill.
 
-use tillstream_chaos::{DrillError, FaultKind, Options, Script};
+use tillstream_chaos::{DrillError, FaultKind, Options, Script, State};
 
 use crate::service::{Fake, Misdeed, OnFault};
 
@@ -66,6 +66,32 @@ async fn verdicts_are_read_again_when_all_windows_are_final_and_a_loss_that_show
         assert_eq!((row.verdict.lost.unwrap().count, row.verdict.open.unwrap().count), (lost, 0), "{said}");
         assert_eq!(text.contains("its verdict says lost 2 (2.00)"), !passed, "{text}");
     }
+}
+
+#[actix_web::test]
+async fn a_long_drill_reads_its_verdicts_before_the_service_has_forgotten_them() {
+    const FAULTS: usize = 9;
+    // At the first look it says for the last time how things stood, so what it says then counts at the second.
+    let fake = Fake::start(Misdeed::None, OnFault::Forget(6));
+    let (report, said) = fake.drill(&options_for_test(&fake, FAULTS)).await;
+    let report = report.unwrap();
+    let lost: Vec<_> = report.faults.iter().map(|row| row.verdict.lost.unwrap().count).collect();
+    assert_eq!(lost, [1; FAULTS], "{said}");
+    assert!(!report.passed && report.text().contains("fault 1 ("), "{}", report.text());
+}
+
+#[actix_web::test]
+async fn what_the_service_does_not_have_is_ordered_once_and_is_neither_refused_nor_counted_as_a_fault() {
+    let fake = Fake::start(Misdeed::None, OnFault::Elsewhere);
+    let kinds = vec![FaultKind::Panic, FaultKind::BrokerStall, FaultKind::DropAcks, FaultKind::DiskFull];
+    let (report, said) = fake.drill(&Options { kinds, ..options_for_test(&fake, 24) }).await;
+    let report = report.unwrap();
+    let (away, here): (Vec<_>, Vec<_>) = report.faults.iter().partition(|row| row.state == State::NotHere);
+    assert!(report.passed && said.contains("not here"), "{said}\n{}", report.text());
+    assert!(away.len() >= 2 && here.len() >= 2, "{said}");
+    assert_eq!((fake.orders_elsewhere(), fake.faults().len()), (away.len(), here.len()), "{said}");
+    assert!(away.iter().all(|row| row.target == "environment" && row.id.is_none()), "{said}");
+    assert!(away[0].note.as_deref().is_some_and(|note| note.contains("404") && note.contains("elsewhere")), "{said}");
 }
 
 #[actix_web::test]

@@ -55,6 +55,10 @@ pub enum OnFault {
     Nobody,
     /// Recovers, and says later that so many sales of the windows that were open are lost.
     JudgeLater(i64),
+    /// The same, and remembers so many faults only.
+    Forget(usize),
+    /// Recovers, but what the environment faults would disturb is not here.
+    Elsewhere,
     /// `faults.enabled = false`.
     Forbid,
 }
@@ -75,6 +79,7 @@ struct State {
     requests: usize,
     sales: BTreeMap<String, Sale>,
     faults: Vec<Value>,
+    orders_elsewhere: usize,
     looks: usize,
     rate: u32,
     rates: Vec<u32>,
@@ -91,8 +96,17 @@ type Shared = Arc<Mutex<State>>;
 
 impl Fake {
     pub fn start(misdeed: Misdeed, on_fault: OnFault) -> Self {
-        let (requests, sales, faults, looks) = (0, BTreeMap::new(), Vec::new(), 0);
-        let state = State { misdeed, on_fault, requests, sales, faults, looks, rate: 50, rates: Vec::new() };
+        let state = State {
+            misdeed,
+            on_fault,
+            requests: 0,
+            sales: BTreeMap::new(),
+            faults: Vec::new(),
+            orders_elsewhere: 0,
+            looks: 0,
+            rate: 50,
+            rates: Vec::new(),
+        };
         let state = Arc::new(Mutex::new(state));
         let (port, handle) = serve(0, state.clone());
         Self { port, state, handle }
@@ -110,6 +124,11 @@ impl Fake {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let state = self.state.lock().unwrap();
         state.faults.iter().map(|fault| (text(&fault["kind"]), text(&fault["target"]))).collect()
+    }
+
+    /// How often a fault of the environment was ordered and answered with 404.
+    pub fn orders_elsewhere(&self) -> usize {
+        self.state.lock().unwrap().orders_elsewhere
     }
 
     /// Every rate that the simulator was set to.
@@ -146,6 +165,8 @@ impl Fake {
                 running_within: Duration::from_millis(500),
                 outage: Duration::from_secs(20),
                 answer_within: Duration::from_secs(2),
+                judged_within: Duration::from_secs(2),
+                faults_between_looks: 3,
             },
         }
     }
@@ -301,7 +322,11 @@ async fn fault(state: web::Data<Shared>, request: HttpRequest, body: web::Json<V
     let on_fault = state.on_fault;
     let outcome = match on_fault {
         OnFault::Forbid => return HttpResponse::Forbidden().json("off"),
-        OnFault::Recover | OnFault::JudgeLater(_) => "recovered",
+        OnFault::Elsewhere if request.match_info().get("path").is_none() => {
+            state.orders_elsewhere += 1;
+            return HttpResponse::NotFound().json("the broker is elsewhere");
+        }
+        OnFault::Recover | OnFault::JudgeLater(_) | OnFault::Forget(_) | OnFault::Elsewhere => "recovered",
         OnFault::Nobody => "not_fired",
         OnFault::Slowly => "pending",
         OnFault::NotFired if body["kind"] == "panic_after" => "not_fired",
@@ -312,7 +337,7 @@ async fn fault(state: web::Data<Shared>, request: HttpRequest, body: web::Json<V
     let verdict = json!({
         "detection_ms": 0.25, "restart_ms": 1.5, "generation_before": id, "generation_after": id + 1, "replayed": 3,
         "duplicates": 0, "lost": { "count": 0, "cents": 0 }, "double": null, "disturbed": [],
-        "open": { "count": i64::from(matches!(on_fault, OnFault::JudgeLater(_))), "cents": 100 },
+        "open": { "count": i64::from(matches!(on_fault, OnFault::JudgeLater(_) | OnFault::Forget(_))), "cents": 100 },
     });
     let record = json!({ "id": id, "target": target, "kind": body["kind"], "state": outcome, "verdict": verdict });
     state.faults.push(record.clone());
@@ -327,8 +352,17 @@ async fn faults(state: web::Data<Shared>) -> HttpResponse {
     if state.on_fault == OnFault::Forbid {
         return HttpResponse::Forbidden().json("off");
     }
-    let answer = HttpResponse::Ok().json(&state.faults);
-    if let OnFault::JudgeLater(lost) = state.on_fault {
+    let remembered = match state.on_fault {
+        OnFault::Forget(count) => state.faults.len().min(count),
+        _ => state.faults.len(),
+    };
+    let answer = HttpResponse::Ok().json(&state.faults[state.faults.len() - remembered..]);
+    let later = match state.on_fault {
+        OnFault::JudgeLater(lost) => Some(lost),
+        OnFault::Forget(_) => Some(1),
+        _ => None,
+    };
+    if let Some(lost) = later {
         // The first look comes too early.
         for fault in &mut state.faults {
             fault["verdict"]["lost"] = json!({ "count": lost, "cents": lost * 100 });

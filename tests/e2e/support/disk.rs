@@ -40,6 +40,13 @@ impl SmallDisk {
         }
     }
 
+    /// Gives so many bytes of it back.
+    pub fn leave(&self, bytes: u64) {
+        let file = File::options().write(true).open(self.ballast()).unwrap();
+        let size = file.metadata().unwrap().len();
+        file.set_len(size.saturating_sub(bytes)).unwrap();
+    }
+
     /// Gives it back.
     pub fn make_room(&self) {
         std::fs::remove_file(self.ballast()).unwrap();

@@ -41,6 +41,7 @@ impl Desk {
             Poll::Pending => false,
             Poll::Ready(Ok(())) => true,
             Poll::Ready(Err(BindError::NoSuchQueue(_))) => return Err(Response::UNKNOWN_QUEUE),
+            Poll::Ready(Err(BindError::Shut(_))) => return Err(Response::QUEUE_SHUTDOWN),
             Poll::Ready(Err(_)) => return Err(Response::SERVICE_UNAVAILABLE),
         };
         info!(connection = self.number, %queue, active, "client bound queue `{queue}`");

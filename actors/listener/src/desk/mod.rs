@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use tillstream_broker::BindError;
 use tillstream_smf::{
     AnswerBody, CorrelationTag, Fault, FlowChange, Frame, KeepAlive, Limits, Reply, Request, RequestBody, Response,
 };
@@ -233,7 +234,11 @@ impl Desk {
         };
         let Some(reason) = lost else { return true };
         warn!(connection = self.number, queue = %flow.queue, %reason, "flow ended");
-        self.answer(None, Response::SERVICE_UNAVAILABLE, AnswerBody::Unbind { flow_id: flow.id });
+        let response = match reason {
+            BindError::Shut(_) => Response::QUEUE_SHUTDOWN,
+            _ => Response::SERVICE_UNAVAILABLE,
+        };
+        self.answer(None, response, AnswerBody::Unbind { flow_id: flow.id });
         false
     }
 

@@ -2,7 +2,7 @@
 //! Publishing is done in the process, unless a test is about both.
 
 use bytes::Bytes;
-use tillstream_broker::OutboundMessage;
+use tillstream_broker::{OutboundMessage, Side};
 use tillstream_listener::ListenerSettings;
 use tillstream_smf::{
     AnswerBody, Bind, Content, Delivered, FlowAck, FlowType, MessageFlags, NameAt, NameKind, Outcome, Published, Reply,
@@ -258,6 +258,30 @@ fn a_second_consumer_stands_by_and_takes_over_when_the_first_has_gone() {
         let got = second.deliveries(3).await;
         assert_eq!(numbers(&got), [1, 2, 3]);
         assert!(got.iter().all(|delivery| delivery.guaranteed.unwrap().redelivered));
+    });
+}
+
+#[test]
+fn a_queue_that_is_shut_unbinds_whoever_consumes_or_stands_by_and_lets_nobody_in_until_it_is_open() {
+    in_tree(async {
+        let bench = Bench::new();
+        bench.publish("q/a", 1..=1).await;
+        let mut active = Client::login(bench.address, "active").await;
+        let mut standby = Client::login(bench.address, "standby").await;
+        let (first, second) = (active.bind("q", 10).await.unwrap(), standby.bind("q", 10).await.unwrap());
+        active.delivery().await;
+
+        bench.broker.shut("q", Side::Outgoing).unwrap();
+
+        for (client, flow_id) in [(&mut active, first.flow_id), (&mut standby, second.flow_id)] {
+            let word = client.answer().await;
+            assert_eq!((word.response, word.body), (Response::QUEUE_SHUTDOWN, AnswerBody::Unbind { flow_id }));
+            assert_eq!(client.bind("q", 10).await.unwrap_err(), Response::QUEUE_SHUTDOWN);
+            assert!(client.bind("other", 10).await.is_ok());
+        }
+        bench.broker.reopen("q", Side::Outgoing).unwrap();
+        standby.bind("q", 10).await.unwrap();
+        assert_eq!(number(&standby.delivery().await), 1);
     });
 }
 

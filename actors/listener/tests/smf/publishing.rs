@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use tillstream_broker::Broker;
+use tillstream_broker::{Broker, Side};
 use tillstream_listener::ListenerSettings;
 use tillstream_smf::{AnswerBody, Content, Published, Request, RequestBody, Response};
 use tillstream_supervision::Place;
@@ -220,6 +220,22 @@ fn a_rejection_that_was_lost_with_its_connection_is_told_again_and_never_becomes
         assert_eq!(client.publish_answer().await, (2, Response::NO_SUBSCRIPTION_MATCH));
         assert_eq!(client.publish_answer().await, (3, Response::OK));
         bench.deep("q", 2).await;
+    });
+}
+
+#[test]
+fn a_queue_that_is_shut_refuses_in_words_of_its_own_and_takes_the_next_message_when_it_is_open() {
+    in_tree(async {
+        let bench = Bench::new();
+        let mut client = Client::login(bench.address, "till").await;
+        let mut publisher = client.open_publisher(50).await;
+        bench.broker.shut("q", Side::Incoming).unwrap();
+        client.send_all([publisher.message("q/a", "1")]).await;
+        assert_eq!(client.publish_answer().await, (1, Response::QUEUE_SHUTDOWN));
+        bench.broker.reopen("q", Side::Incoming).unwrap();
+        client.send_all([publisher.message("q/a", "2")]).await;
+        client.acknowledged(2).await;
+        bench.deep("q", 1).await;
     });
 }
 

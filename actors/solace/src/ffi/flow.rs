@@ -70,7 +70,8 @@ pub struct Delivered {
 /// What became of a message.
 ///
 /// No consumer of this service fails or rejects one: poison is published with its reason to `{p}/rejected/{queue}` and then
-/// accepted, which says more than a dead message does; and a flow that settles sends every acceptance in a frame of its own.
+/// accepted, which says more than a dead message does; and a flow that settles sends every acceptance in a frame of its own
+/// (docs/adr/0012).
 #[cfg_attr(not(test), expect(dead_code, reason = "see above; what the library offers stays proven"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {

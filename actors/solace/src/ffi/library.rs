@@ -37,13 +37,20 @@ unsafe extern "C" fn on_log(line: sys::solClient_log_callbackInfo_pt, _: *mut c_
 }
 
 fn hand_on(level: sys::solClient_log_level_t, text: &str) {
+    let client = client_in(text);
     match level {
         sys::solClient_log_level_SOLCLIENT_LOG_EMERGENCY..=sys::solClient_log_level_SOLCLIENT_LOG_ERROR => {
-            error!(library.text = text, "the client library reports an error");
+            error!(broker.client = client, library.text = text, "the client library reports an error");
         }
         sys::solClient_log_level_SOLCLIENT_LOG_WARNING => {
-            warn!(library.text = text, "the client library warns");
+            warn!(broker.client = client, library.text = text, "the client library warns");
         }
-        _ => info!(library.text = text, "the client library reports"),
+        _ => info!(broker.client = client, library.text = text, "the client library reports"),
     }
+}
+
+/// The name under which the session that the text is about has logged in: which leg or queue it is. Not every text has one.
+fn client_in(text: &str) -> Option<&str> {
+    let (_, name) = text.split_once("client name '")?;
+    name.split_once('\'').map(|(name, _)| name)
 }

@@ -40,7 +40,7 @@ impl SolacePublisher {
         self.opening = Some(Opening { id, access: Arc::clone(&access), link: None });
         let settings = &self.wiring.settings;
         let options = SessionOptions {
-            client_name: client_name(&settings.client_name, "publisher"),
+            client_name: client_name(&settings.client_name, self.wiring.leg.name()),
             publish_window: settings.publish_window,
             connect_within: settings.connect_within,
             keep_alive: settings.keep_alive,

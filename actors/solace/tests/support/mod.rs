@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 pub mod bench;
+pub mod embedded;
 pub mod notebook;
 pub mod proxy;
 pub mod server;
