@@ -130,7 +130,7 @@ impl Gate {
         let (now, address) = (now(), self.address(request));
         // Right or wrong: somebody who may go on guessing would see which guess is right.
         if let Some(left) = self.failed.pause_of(given.name_bytes(), address, now) {
-            return Err(Why::TooManyFailures(left).of(&given.name()));
+            return Err(Why::TooManyFailures(left).of(self.users.book().shown(&given.name())));
         }
         let users = self.users.book();
         if let Some(user) = users.find(given, now) {
@@ -143,7 +143,7 @@ impl Gate {
             None if is_known => Why::WrongPassword,
             None => Why::UnknownUser,
         };
-        Err(why.of(&given.name()))
+        Err(why.of(users.shown(&given.name())))
     }
 
     fn by_token(&self, request: &HttpRequest, token: &str) -> Result<Principal, Refused> {

@@ -96,6 +96,11 @@ impl Accounts {
         self.0.book.load().knows(user.as_bytes())
     }
 
+    /// The user's name as a log may have it.
+    pub(crate) fn shown(&self, user: &str) -> String {
+        self.0.book.load().shown(user).to_owned()
+    }
+
     /// Whether a login of this user would still get these rights.
     pub(crate) fn still_has(&self, user: &str, rights: &Rights) -> bool {
         self.0.book.load().holders().any(|holder| &*holder.name == user && *holder.what == *rights)

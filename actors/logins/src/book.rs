@@ -12,6 +12,9 @@ use crate::credentials::Credentials;
 /// up the oldest.
 const MAX_FORMER: usize = 4;
 
+/// What a log has instead of a name that it must not have.
+const WITHHELD: &str = "(withheld: it has a password in it)";
+
 /// All who may log in, and what each of them is.
 pub struct CredentialBook<T>(Vec<Holder<T>>);
 
@@ -42,6 +45,10 @@ impl<T> Holder<T> {
     pub fn new(place: &str, name: &str, password: &str, what: T) -> Option<Self> {
         let current = Credentials::new(name, password).filter(|credentials| !credentials.are_blank())?;
         Some(Self { place: place.to_owned(), name: name.into(), what, current, former: Vec::new() })
+    }
+
+    fn passwords(&self) -> impl Iterator<Item = &Credentials> {
+        std::iter::once(&self.current).chain(self.former.iter().map(|former| &former.credentials))
     }
 
     fn admits(&self, given: &Credentials, now: Instant) -> Choice {
@@ -83,10 +90,22 @@ impl<T> CredentialBook<T> {
         self.0.iter().fold(Choice::from(0), |known, holder| known | is(holder)).into()
     }
 
+    /// A name as a log may have it: people type their password where the name goes, and what has a password in it that holds
+    /// is not written anywhere, unless it is the name of somebody.
+    pub fn shown<'a>(&self, name: &'a str) -> &'a str {
+        let reveals = |credentials: &Credentials| contains(name.as_bytes(), credentials.password());
+        let has_one = |holder: &Holder<T>| holder.passwords().any(reveals);
+        if !self.knows(name.as_bytes()) && self.0.iter().any(has_one) { WITHHELD } else { name }
+    }
+
     /// Everybody.
     pub fn holders(&self) -> impl Iterator<Item = &Holder<T>> {
         self.0.iter()
     }
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    !part.is_empty() && text.windows(part.len()).any(|window| window == part)
 }
 
 impl<T: PartialEq> CredentialBook<T> {
@@ -216,6 +235,20 @@ mod tests {
     #[test]
     fn who_has_no_name_or_no_password_cannot_be_entered() {
         assert!(Holder::new("t", "till", "", 'p').is_none() && Holder::new("t", "", "secret", 'p').is_none());
+    }
+
+    #[test]
+    fn a_name_with_a_password_in_it_that_holds_is_not_shown() {
+        let start = Instant::now();
+        let book = CredentialBook::new([holder("t", "till", "old"), holder("a", "admin", "root")]);
+        let book = book.succeeded_by([holder("t", "till", "new"), holder("a", "admin", "root")], start, OVERLAP);
+        for name in ["root", "old", "new", "admin:root", "xnewx"] {
+            assert_eq!(book.shown(name), WITHHELD, "{name}");
+        }
+        let book = book.succeeded_by([holder("t", "till", "till"), holder("a", "admin", "root")], start, OVERLAP);
+        for name in ["till", "admin", "somebody", "", "ne"] {
+            assert_eq!(book.shown(name), name);
+        }
     }
 
     #[test]

@@ -152,7 +152,8 @@ impl Desk {
 
     fn refuse(&self, user: Option<&str>, refusal: &NotAdmitted) -> Result<(), Parting> {
         let NotAdmitted(response, reason, label) = refusal;
-        self.note_login(user, reason, label);
+        let user = user.map(|user| self.hub.accounts.shown(user));
+        self.note_login(user.as_deref(), reason, label);
         self.answer(None, response.clone(), AnswerBody::Login(LoginAnswer::default()));
         Err(Parting::LoginRefused)
     }

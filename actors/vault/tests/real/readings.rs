@@ -178,8 +178,8 @@ async fn the_overview_says_who_holds_what_since_when_and_never_a_value() {
 async fn whoever_asks_gets_a_reading_that_began_after_the_question() {
     locally(async {
         let house = House::on(shared().await, 2).await;
-        let bench = Bench::start(&house, every(Duration::from_millis(100))).await;
-        for number in 0..20 {
+        let bench = Bench::start(&house, every(Duration::from_millis(5))).await;
+        for number in 0..50 {
             let password = format!("number-{number}");
             house.rotate(&password).await;
             let (one, other) = tokio::join!(bench.refresh(), bench.refresh());
@@ -187,6 +187,26 @@ async fn whoever_asks_gets_a_reading_that_began_after_the_question() {
             assert_eq!(bench.password().unwrap(), password);
         }
         eventually("the leg to stand", || bench.is_up()).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_reading_that_is_refused_half_way_takes_nothing() {
+    locally(async {
+        let house = House::on(shared().await, 2).await;
+        let bench = Bench::start(&house, on_order()).await;
+        let password = bench.password();
+        let forbidden = format!("{}/data/otel-collector/config", house.mount());
+
+        house.allow_with(&format!("path \"{forbidden}\" {{ capabilities = [\"deny\"] }}")).await;
+        house.rotate("of-the-other-half").await;
+        let refused = bench.refresh().await.err().unwrap().to_string();
+
+        assert!(refused.contains("otel-collector/config"), "{refused}");
+        assert_eq!(bench.password(), password);
+        house.allow().await;
+        assert_eq!(bench.refresh().await.unwrap().changed, [POS]);
     })
     .await;
 }

@@ -92,9 +92,14 @@ impl<'a> House<'a> {
 
     /// The policy as it should be.
     pub async fn allow(&self) {
+        self.allow_with("").await;
+    }
+
+    /// The policy with further rules, which may take something away.
+    pub async fn allow_with(&self, more: &str) {
         let text = format!(
             "path \"{}/*\" {{ capabilities = [\"read\", \"list\"] }}\n\
-             path \"pki-{}/issue/server\" {{ capabilities = [\"update\"] }}",
+             path \"pki-{}/issue/server\" {{ capabilities = [\"update\"] }}\n{more}",
             self.mount(),
             self.number
         );
