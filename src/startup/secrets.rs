@@ -141,7 +141,7 @@ impl Secrets {
             Box::pin(async move {
                 let found = asked.await?;
                 // Also when nothing has changed: the reading before may have found it a moment ago.
-                has_come_through(holders.get().map_or(&[], Vec::as_slice), &last_good.tree()).await;
+                has_come_through(holders.get().map_or(&[], Vec::as_slice), &last_good).await;
                 Ok(found)
             })
         })
@@ -194,8 +194,9 @@ impl Secrets {
 }
 
 /// Everybody was told already; whoever answers to hearing the same once more has used it.
-async fn has_come_through(holders: &[SecretsHolder], tree: &Arc<SecretTree>) {
-    let again = || SecretsChanged { tree: Arc::clone(tree), changed: Vec::new() };
+async fn has_come_through(holders: &[SecretsHolder], last_good: &LastGood) {
+    // Each gets the newest: one that was fetched before could come after a newer one.
+    let again = || SecretsChanged { tree: last_good.tree(), changed: Vec::new() };
     let asked = holders.iter().map(|holder| holder.port.ask(again(), TOLD_WITHIN));
     for answer in asked.collect::<Vec<_>>() {
         // Whoever restarts at this moment is told when it is back.

@@ -49,6 +49,7 @@ fn wanted(domains: &[String]) -> Value {
         "allow_ip_sans": true,
         "allow_localhost": true,
         "allow_subdomains": true,
+        "allow_wildcard_certificates": false,
         "allowed_domains": domains,
         "client_flag": false,
         "key_bits": 256,

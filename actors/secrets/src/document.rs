@@ -10,6 +10,7 @@ use toml_edit::{Document, Item};
 
 use crate::defaults::TREE;
 use crate::error::SecretsError;
+use crate::users::unusable;
 
 /// The keys of each path.
 pub type Values = BTreeMap<String, BTreeMap<String, SecretString>>;
@@ -37,6 +38,13 @@ pub fn require_all(values: &Values, file: &Path) -> Result<(), SecretsError> {
         }
     }
     Ok(())
+}
+
+/// Whether every entry that would be a user can be one: a slip in one of them must not lock it out.
+pub fn require_users(values: &Values, file: &Path) -> Result<(), SecretsError> {
+    let wrong = values.iter().find_map(|(path, keys)| Some((path, unusable(path, keys)?)));
+    let Some((entry, why)) = wrong else { return Ok(()) };
+    Err(SecretsError::NoUser { file: file.to_owned(), entry: entry.clone(), why })
 }
 
 /// The texts of one table, or where something else stands.

@@ -43,6 +43,16 @@ pub enum SecretsError {
         /// Which key of that path.
         key: &'static str,
     },
+    /// An entry that would be a user and cannot be one.
+    #[error("`{}`: path `{entry}` {why}: correct it", file.display())]
+    NoUser {
+        /// Which file.
+        file: PathBuf,
+        /// Which path of the tree.
+        entry: String,
+        /// What is wrong, without a value.
+        why: &'static str,
+    },
     /// Others can read or write the file and its mode cannot be changed.
     #[error("`{}` is open to other users (mode {mode:04o}) and cannot be repaired: run `chmod 600` on it ({source})", file.display())]
     Exposed {

@@ -13,7 +13,7 @@ use toml_edit::DocumentMut;
 use tracing::{info, warn};
 
 use crate::defaults::complete;
-use crate::document::{Values, parse, require_all};
+use crate::document::{Values, parse, require_all, require_users};
 use crate::error::SecretsError;
 use crate::last_good::merge;
 
@@ -33,6 +33,10 @@ pub fn load_or_create(path: &Path) -> Result<SecretTree, SecretsError> {
         Ok(text) => add_missing(path, &text)?,
     };
     require_all(&values, path)?;
+    if let Err(reason) = require_users(&values, path) {
+        // Nothing good is known yet that could stay; everybody else is let in.
+        warn!(%reason, "somebody in the secrets file cannot log in");
+    }
     Ok(merge(&SecretTree::default(), values, Utc::now()).0)
 }
 
@@ -40,6 +44,7 @@ pub fn load_or_create(path: &Path) -> Result<SecretTree, SecretsError> {
 pub fn read(path: &Path) -> Result<Values, SecretsError> {
     let values = parse(&read_text(path)?, path)?;
     require_all(&values, path)?;
+    require_users(&values, path)?;
     Ok(values)
 }
 

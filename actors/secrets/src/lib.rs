@@ -10,6 +10,7 @@ mod file;
 mod last_good;
 mod metrics;
 mod settings;
+mod users;
 mod watch;
 
 pub use actor::LocalSecrets;
@@ -21,3 +22,4 @@ pub use file::load_or_create;
 pub use last_good::LastGood;
 pub use metrics::SECRETS_AGE_SECONDS;
 pub use settings::{SecretsSettings, Source};
+pub use users::{MAX_LOGIN, unusable};

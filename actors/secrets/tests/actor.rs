@@ -200,6 +200,29 @@ async fn six_hours_without_a_readable_file_cost_nobody_a_password_and_a_kill_in_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_slip_in_one_user_keeps_the_last_good_secrets_and_locks_nobody_out() {
+    locally(async {
+        let bench = bench(SecretsSettings::default());
+        let (password, text) = (bench.password(), fs::read_to_string(&bench.path).unwrap());
+        bench.hears(&password).await;
+
+        for slip in [text.replace("\"pos\"", "\"Pos\""), text.replace(&password, &"x".repeat(400))] {
+            assert_ne!(slip, text);
+            replace(&bench.path, &slip);
+            sleep(Duration::from_secs(31)).await;
+            assert_eq!(bench.password(), password);
+            let remark = bench.health.remark_on(Leg::Secrets).expect("the slip is said");
+            assert!(remark.contains(POS), "{remark}");
+        }
+
+        replace(&bench.path, &text);
+        sleep(Duration::from_secs(31)).await;
+        assert_eq!(bench.health.remark_on(Leg::Secrets), None);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_broken_file_keeps_the_last_good_secrets_and_reports_itself_when_that_lasts() {
     locally(async {
         let max_age = Duration::from_secs(300);

@@ -28,6 +28,10 @@ use crate::wiring::VaultWiring;
 /// How often age and token are reported, and whoever could not be told is told again.
 const TICK: Duration = Duration::from_secs(1);
 
+/// What health says of paths that are missing or malformed.
+const PATHS_IN_TROUBLE: &str =
+    "paths in vault are missing or malformed, their last good values are in use: `GET /api/v1/secrets` names them";
+
 /// Reads secrets from Vault for as long as it lives.
 pub struct VaultSecrets {
     wiring: VaultWiring,
@@ -212,7 +216,13 @@ impl VaultSecrets {
             LegState::Up
         };
         self.wiring.health.set(Leg::Secrets, state);
-        self.wiring.health.remark(Leg::Secrets, self.remark());
+        self.wiring.health.remark(Leg::Secrets, self.remark_for_anybody());
+    }
+
+    /// Health is read without a login, and paths are named after users.
+    fn remark_for_anybody(&self) -> Option<String> {
+        let in_trouble = || self.trouble.as_ref().map(|_| PATHS_IN_TROUBLE.to_owned());
+        self.failure.clone().or_else(in_trouble)
     }
 
     fn remark(&self) -> Option<String> {

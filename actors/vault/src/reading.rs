@@ -7,7 +7,7 @@ use std::fmt;
 use secrecy::SecretString;
 use serde_json::Value;
 use tillstream_messages::SecretTree;
-use tillstream_secrets::{Values, needed_keys, tree_paths};
+use tillstream_secrets::{Values, needed_keys, tree_paths, unusable};
 
 use crate::error::VaultError;
 use crate::server::{Failure, KvVersion, Server};
@@ -83,10 +83,19 @@ impl Wanted {
         paths.extend(tree_paths().filter(|path| self.needs(path)).map(str::to_owned));
         for folder in &self.folders {
             let listing = |failure| self.setback("listing", folder, failure);
-            let names = server.list(token, version, folder).await.map_err(listing)?;
+            let names = match server.list(token, version, folder).await.map_err(listing)? {
+                Some(names) => names,
+                // Every installation has something there: the mount is gone, or is of the other version. Nobody was deleted.
+                None if self.has_known(folder) => return Err(listing(Failure::Status(404))),
+                None => Vec::new(),
+            };
             paths.extend(names.iter().filter(|name| !name.ends_with('/')).map(|name| format!("{folder}/{name}")));
         }
         Ok(paths)
+    }
+
+    fn has_known(&self, folder: &str) -> bool {
+        tree_paths().any(|path| path.rsplit_once('/').is_some_and(|(above, _)| above == folder))
     }
 
     /// Whether the process cannot do without this path: it is named, or every installation has it.
@@ -113,8 +122,11 @@ fn keys_of(path: &str, value: Value) -> Result<BTreeMap<String, SecretString>, S
         let Value::String(text) = value else { return Err(format!("holds something else than a text as `{key}`")) };
         keys.insert(key, SecretString::from(text));
     }
-    match needed_keys(path).into_iter().find(|key| is_empty(keys.get(*key))) {
-        Some(key) => Err(format!("lacks a value for `{key}`")),
+    if let Some(key) = needed_keys(path).into_iter().find(|key| is_empty(keys.get(*key))) {
+        return Err(format!("lacks a value for `{key}`"));
+    }
+    match unusable(path, &keys) {
+        Some(why) => Err(why.to_owned()),
         None => Ok(keys),
     }
 }
@@ -203,7 +215,9 @@ mod tests {
         let path = "validation-service/creds/admin";
         let good = json!({"username": "canary-user", "password": "canary-word", "role": "admin"});
         assert!(keys_of(path, good.clone()).is_ok());
-        for (key, value) in [("password", json!("")), ("password", json!(4711)), ("role", Value::Null)] {
+        let wrong =
+            [("password", json!("")), ("password", json!(4711)), ("role", Value::Null), ("role", json!("Admin"))];
+        for (key, value) in wrong {
             let mut bad = good.clone();
             bad[key] = value;
             let what = keys_of(path, bad).unwrap_err();

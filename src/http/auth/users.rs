@@ -16,6 +16,8 @@ use super::{Gate, now};
 
 /// Below this path the secret tree holds one entry per HTTP user.
 const CREDENTIALS_PATH: &str = "validation-service/creds/";
+// What a reader of secrets takes for a user can log in.
+const _: () = assert!(tillstream_secrets::MAX_LOGIN == tillstream_logins::MAX_CREDENTIALS);
 /// How often the audit log is asked whether it still owes a count.
 const AUDIT_EVERY: Duration = Duration::from_secs(1);
 

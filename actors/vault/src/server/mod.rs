@@ -105,14 +105,19 @@ impl Server {
         unless_missing(read.map_err(Failure::from))
     }
 
-    /// The names directly below a path of the tree; those of folders end with a slash.
-    pub async fn list(&self, token: &SecretString, version: KvVersion, path: &str) -> Result<Vec<String>, Failure> {
+    /// The names directly below a path of the tree, those of folders end with a slash; nothing where there is no such path.
+    pub async fn list(
+        &self,
+        token: &SecretString,
+        version: KvVersion,
+        path: &str,
+    ) -> Result<Option<Vec<String>>, Failure> {
         let (client, mount) = (self.client(Some(token)), &self.settings.mount);
         let listed = match version {
             KvVersion::One => kv1::list(&client, mount, path).await.map(|found| found.data.keys),
             KvVersion::Two => kv2::list(&client, mount, path).await,
         };
-        Ok(unless_missing(listed.map_err(Failure::from))?.unwrap_or_default())
+        unless_missing(listed.map_err(Failure::from))
     }
 
     /// A certificate and its key.
@@ -212,12 +217,16 @@ pub struct CertificateNames<'a> {
     pub ttl: Duration,
 }
 
+/// Ten years: nobody sees a difference to a longer one.
+const LONGEST: Duration = Duration::from_secs(10 * 366 * 24 * 3_600);
+
 /// The library panics over a token that cannot stand in a header.
 fn grant(answer: AuthInfo) -> Result<Grant, Failure> {
     if answer.client_token.is_empty() || !answer.client_token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Failure::Answer);
     }
-    let ttl = Duration::from_secs(answer.lease_duration);
+    // Sums of times must not overflow, whatever an answer says.
+    let ttl = Duration::from_secs(answer.lease_duration).min(LONGEST);
     Ok(Grant { secret: answer.client_token.into(), ttl, renewable: answer.renewable })
 }
 

@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use tillstream_vault::{REFRESHES, VaultError, VaultSettings};
+use tokio::time::sleep;
 
 use crate::support::{Bench, House, POS, eventually, every, locally, on_order, shared, user};
 
@@ -120,6 +121,10 @@ async fn a_malformed_path_keeps_its_last_good_value_and_others_change_all_the_sa
             json!({"username": "pos-service_username", "password": 4711, "role": "pos"}),
             json!({"username": "pos-service_username", "role": "pos"}),
             json!({}),
+            // What no door would take as a user is as good as nothing.
+            json!({"username": "pos-service_username", "password": "word", "role": "Pos"}),
+            json!({"username": "pos:service", "password": "word", "role": "pos"}),
+            json!({"username": "pos-service_username", "password": "x".repeat(400), "role": "pos"}),
         ];
         for (number, values) in spoilt.into_iter().enumerate() {
             house.put(POS, values).await;
@@ -132,7 +137,26 @@ async fn a_malformed_path_keeps_its_last_good_value_and_others_change_all_the_sa
             let trouble = bench.overview().await.trouble.unwrap();
             assert!(trouble.contains(POS) && !trouble.contains("4711"), "{trouble}");
         }
-        assert!(REFRESHES.with_label_values(&["malformed"]).get() >= malformed + 4);
+        assert!(REFRESHES.with_label_values(&["malformed"]).get() >= malformed + 7);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_mount_that_is_gone_deletes_nobody_though_every_path_answers_that_nothing_is_there() {
+    locally(async {
+        let house = House::on(shared().await, 2).await;
+        house.put(BISTRO, user("bistro", "word")).await;
+        // Nobody asks how it is mounted, which would be refused.
+        let settings = VaultSettings { kv_version: Some(2), ..house.settings() };
+        let bench = Bench::start_with(settings, on_order()).await;
+        assert!(bench.wiring.last_good().tree().entries.contains_key(BISTRO));
+
+        house.unmount().await;
+        let refused = bench.refresh().await;
+
+        assert!(refused.is_err(), "{refused:?}");
+        assert!(bench.wiring.last_good().tree().entries.contains_key(BISTRO));
     })
     .await;
 }
@@ -177,14 +201,25 @@ async fn the_overview_says_who_holds_what_since_when_and_never_a_value() {
 #[tokio::test]
 async fn whoever_asks_gets_a_reading_that_began_after_the_question() {
     locally(async {
+        // The path that a reading comes to first: one that is under way has it already.
+        const FIRST: &str = "message-broker/config";
         let house = House::on(shared().await, 2).await;
+        // What comes after it keeps the reading under way for long.
+        for number in 0..60 {
+            house.put(&format!("validation-service/creds/till-{number}"), user("till", "password")).await;
+        }
         let bench = Bench::start(&house, every(Duration::from_millis(5))).await;
-        for number in 0..50 {
-            let password = format!("number-{number}");
-            house.rotate(&password).await;
+        let tree = bench.wiring.last_good().tree();
+        let keys: Vec<&str> = tree.entries[FIRST].key_names().collect();
+        for number in 0..20 {
+            let value = format!("number-{number}");
+            let values: Map<String, Value> = keys.iter().map(|&key| (key.to_owned(), json!(value))).collect();
+            // At another moment of the reading each time.
+            sleep(Duration::from_millis(number)).await;
+            house.put(FIRST, Value::Object(values)).await;
             let (one, other) = tokio::join!(bench.refresh(), bench.refresh());
             assert!(one.is_ok() && other.is_ok());
-            assert_eq!(bench.password().unwrap(), password);
+            assert_eq!(bench.wiring.last_good().tree().expose(FIRST, "msg_vpn"), Some(value.as_str()));
         }
         eventually("the leg to stand", || bench.is_up()).await;
     })

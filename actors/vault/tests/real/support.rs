@@ -178,6 +178,11 @@ impl<'a> House<'a> {
         self.asked(&format!("\"path\":\"auth/{}/login\"", self.approle()))
     }
 
+    /// Takes the tree away as a whole.
+    pub async fn unmount(&self) {
+        self.done(self.bao.delete(&format!("sys/mounts/{}", self.mount())).await);
+    }
+
     /// How many requests the shared server wrote down that have this in their record.
     pub fn asked(&self, what: &str) -> usize {
         let text = fs::read_to_string(self.bao.directory().join("audit.log")).unwrap();
