@@ -44,8 +44,8 @@ pub struct PrepareArgs {
     /// Where vault/server.hcl looks
     #[arg(value_name = "DIR", default_value = "vault-data")]
     pub directory: PathBuf,
-    /// A name or an address by which clients call the server; may be repeated
-    #[arg(long = "name", value_name = "NAME", default_values = ["localhost", "127.0.0.1", "::1"])]
+    /// A further name or address by which clients call the server, beside localhost, 127.0.0.1 and ::1; may be repeated
+    #[arg(long = "name", value_name = "NAME")]
     pub names: Vec<String>,
 }
 

@@ -123,7 +123,7 @@ fn describe(broker: &Broker) -> String {
 
 fn limits(settings: &Settings) -> anyhow::Result<String> {
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let wanted = OPEN_FILES + smf_connections(settings);
+    let wanted = OPEN_FILES + smf_connections(settings) + tls_handshakes(settings);
     if files < wanted {
         bail!("only {files} open files are allowed, raise the limit to {wanted} (`ulimit -n {wanted}`)");
     }
@@ -143,6 +143,12 @@ fn limits(settings: &Settings) -> anyhow::Result<String> {
 fn smf_connections(settings: &Settings) -> u64 {
     let most = u64::try_from(settings.smf.max_connections).unwrap_or(u64::MAX);
     settings.smf.listen.map_or(0, |_| most.saturating_mul(2))
+}
+
+/// As many as may be under way, so that clients that never finish one take no file from the tills.
+fn tls_handshakes(settings: &Settings) -> u64 {
+    let most = settings.http.workers.saturating_mul(settings.tls.max_handshakes);
+    if settings.tls.is_on() { u64::try_from(most).unwrap_or(u64::MAX) } else { 0 }
 }
 
 /// The directory itself or the nearest one above that exists.

@@ -17,6 +17,9 @@ use crate::cli::{
     VaultCommand,
 };
 
+/// The server is set up from where it runs.
+const LOCAL_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+
 /// Does what is asked.
 pub async fn vault(command: &VaultCommand) -> anyhow::Result<ExitCode> {
     match command {
@@ -29,7 +32,8 @@ pub async fn vault(command: &VaultCommand) -> anyhow::Result<ExitCode> {
 }
 
 fn prepare(args: &PrepareArgs) -> anyhow::Result<ExitCode> {
-    let certificate = write_certificate(&args.directory.join("tls"), &args.names)?;
+    let names = [LOCAL_NAMES.map(str::to_owned).to_vec(), args.names.clone()].concat();
+    let certificate = write_certificate(&args.directory.join("tls"), &names)?;
     let raft = args.directory.join("raft");
     std::fs::create_dir_all(&raft).with_context(|| format!("make `{}`", raft.display()))?;
     let outcome = if certificate.is_new { "done" } else { "was there" };
@@ -116,7 +120,10 @@ async fn rotate(args: &RotateArgs) -> anyhow::Result<ExitCode> {
     operator.log_out().await?;
     let rotated = rotated?;
     let version = rotated.version.map_or("a new password".to_owned(), |version| format!("version {version}"));
-    print::line(&format!("`{}`: {version} is in force", rotated.path));
+    print::line(&format!("`{}`: {version} is written", rotated.path));
+    print::line(
+        "services use it within `secrets.refresh`, or at once after POST /api/v1/secrets/refresh; the old password holds on for `secrets.overlap`",
+    );
     Ok(ExitCode::SUCCESS)
 }
 

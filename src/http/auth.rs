@@ -130,7 +130,7 @@ impl Gate {
         let (now, address) = (now(), self.address(request));
         // Right or wrong: somebody who may go on guessing would see which guess is right.
         if let Some(left) = self.failed.pause_of(given.name_bytes(), address, now) {
-            return Err(Why::TooManyFailures(left).of(self.users.book().shown(&given.name())));
+            return Err(Why::TooManyFailures(left).of(&self.users.book().shown(&given.name())));
         }
         let users = self.users.book();
         if let Some(user) = users.find(given, now) {
@@ -138,12 +138,13 @@ impl Gate {
         }
         let is_known = users.knows(given.name_bytes());
         let attempt = Attempt { user: given.name_bytes(), is_known, address, secret: given.password() };
-        let why = match self.failed.failed(&self.limits, &attempt, now) {
+        let failure = self.failed.failed(&self.limits, &attempt, now);
+        let why = match failure.paused {
             Some(left) => Why::TooManyFailures(left),
             None if is_known => Why::WrongPassword,
             None => Why::UnknownUser,
         };
-        Err(why.of(users.shown(&given.name())))
+        Err(why.of(&users.shown(&given.name())).having_begun(failure.begun))
     }
 
     fn by_token(&self, request: &HttpRequest, token: &str) -> Result<Principal, Refused> {
@@ -157,8 +158,9 @@ impl Gate {
             TokenAnswer::Forbidden => Err(Why::TokenWithoutRole.of(error.subject().unwrap_or_default())),
             TokenAnswer::Unavailable => Err(Why::TokenNotJudged(error.to_string()).into()),
             TokenAnswer::Unauthorized => {
-                let paused = self.failed.token_failed(&self.limits, self.address(request), token.as_bytes(), now());
-                Err(paused.map_or(Why::Token, Why::TooManyFailures).into())
+                let failure = self.failed.token_failed(&self.limits, self.address(request), token.as_bytes(), now());
+                let refused = Refused::from(failure.paused.map_or(Why::Token, Why::TooManyFailures));
+                Err(refused.having_begun(failure.begun))
             }
         }
     }

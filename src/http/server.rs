@@ -126,27 +126,35 @@ pub fn app(
         InitError = (),
     >,
 > {
-    App::new().app_data(shared).configure(routes::configure).wrap(metrics::middleware()).wrap_fn(front)
+    let settings = shared.settings.clone();
+    let app = App::new().app_data(shared).configure(routes::configure).wrap(metrics::middleware());
+    app.wrap_fn(move |request, service| front(request, service, &settings))
 }
 
-/// The outermost layer: refuses unknown methods, strips the prefix, holds chunked bodies, notes the size of the answer.
+/// The outermost layer: refuses unknown methods, strips the prefix, takes care of unread bodies, notes the size of the answer.
 pub(super) fn front<S, B>(
     mut request: ServiceRequest,
     service: &S,
+    settings: &HttpSettings,
 ) -> impl Future<Output = Result<ServiceResponse<EitherBody<B>>, actix_web::Error>> + use<S, B>
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error>,
     B: MessageBody + 'static,
 {
+    let unread = Unread::of(&mut request, settings);
     if !prefix::is_known(request.method()) {
         let refusal = ApiError::MethodNotAllowed("GET, HEAD, POST, PUT").error_response();
-        return Either::Left(std::future::ready(Ok(request.into_response(refusal.map_into_right_body()))));
+        return Either::Left(async move {
+            Unread::discard(unread.as_ref()).await;
+            Ok(request.into_response(refusal.map_into_right_body()))
+        });
     }
     prefix::strip(&mut request);
-    let unread = Unread::of(&mut request);
     let answer = service.call(request);
     Either::Right(async move {
-        let response = answer.await?;
+        let response = answer.await;
+        Unread::discard(unread.as_ref()).await;
+        let response = response?;
         metrics::observe_size(&response);
         Ok(Unread::hold(unread, response))
     })

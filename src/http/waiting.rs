@@ -29,8 +29,12 @@ impl Porter {
     /// The socket cannot be shared.
     pub fn open(socket: &BoundServer, settings: &HttpSettings, health: Health) -> anyhow::Result<Self> {
         let health = web::Data::new(health);
-        let app =
-            move || App::new().app_data(health.clone()).configure(configure).wrap(metrics::middleware()).wrap_fn(front);
+        let bounds = settings.clone();
+        let app = move || {
+            let (health, bounds) = (health.clone(), bounds.clone());
+            let app = App::new().app_data(health).configure(configure).wrap(metrics::middleware());
+            app.wrap_fn(move |request, service| front(request, service, &bounds))
+        };
         let server = HttpServer::new(app)
             .workers(WORKERS)
             // Nobody shall hold a connection that ends with the wait.

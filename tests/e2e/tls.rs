@@ -1,8 +1,13 @@
 //! The HTTP port behind TLS: who gets through the handshake, and certificates that are exchanged under load.
 //! Looks at handshakes from outside; what a certificate is worth as a user stands in the tests of access.
 
+use std::future::poll_fn;
 use std::time::Duration;
 
+use bytes::Bytes;
+use h2::client::SendRequest;
+use h2::{RecvStream, SendStream};
+use http::{Request, Response};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -46,6 +51,106 @@ async fn shows_another(app: &TestApp, trust: &Trust, pair: &Pair) {
         if app.shows(trust).await == pair.certificate() { Ok(()) } else { Err("the old one is shown".to_owned()) }
     })
     .await;
+}
+
+/// A connection on which many requests can be under way.
+async fn over_http_2(app: &TestApp, trust: &Trust) -> SendRequest<Bytes> {
+    let stream = app.handshake(trust, &[b"h2"]).await.unwrap();
+    let (requests, connection) = h2::client::handshake(stream).await.unwrap();
+    // Its end is seen by whoever sends or waits.
+    tokio::spawn(connection);
+    requests
+}
+
+fn sale_of_nobody(app: &TestApp, method: &str, path: &str) -> Request<()> {
+    let url = format!("https://localhost:{}{path}", app.port());
+    Request::builder().method(method).uri(url).header("content-type", "application/json").body(()).unwrap()
+}
+
+/// Sends the next bytes of a body as slowly as a network does; to such a client a stream that is reset has failed.
+async fn send_part(body: &mut SendStream<Bytes>, length: usize) -> Result<(), String> {
+    let mut left = length;
+    while left > 0 {
+        body.reserve_capacity(left);
+        let granted = poll_fn(|context| body.poll_capacity(context)).await;
+        let granted = granted.ok_or("it was reset while it sent")?.map_err(|error| error.to_string())?;
+        body.send_data(Bytes::from(vec![b'a'; granted]), false).map_err(|error| error.to_string())?;
+        left -= granted;
+    }
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    Ok(())
+}
+
+/// The answer to a request with 200 KB of body, if every byte of it could be sent.
+async fn upload(requests: &mut SendRequest<Bytes>, request: Request<()>) -> Result<u16, String> {
+    let (answer, mut body) = requests.send_request(request, false).map_err(|error| error.to_string())?;
+    for _ in 0..20 {
+        send_part(&mut body, 10_000).await?;
+    }
+    body.send_data(Bytes::new(), true).map_err(|error| error.to_string())?;
+    answered(answer).await
+}
+
+/// A reset behind the answer is no matter here.
+async fn answered(answer: impl Future<Output = Result<Response<RecvStream>, h2::Error>>) -> Result<u16, String> {
+    let answer = timeout(WITHIN, answer).await.expect("stuck: no answer to a refused request");
+    answer.map(|answer| answer.status().as_u16()).map_err(|error| error.to_string())
+}
+
+const SALES: &str = "/api/v1/pos/validate_transaction";
+
+#[tokio::test]
+async fn a_refused_body_over_http_2_is_read_before_its_answer() {
+    let authority = Authority::new();
+    let mut app = Setup::new().over_tls("on", &authority).start().await;
+    let mut requests = over_http_2(&app, &authority.believed(None)).await;
+
+    let mut failed = Vec::new();
+    for _ in 0..100 {
+        failed.extend(upload(&mut requests, sale_of_nobody(&app, "POST", SALES)).await.err());
+    }
+    assert_eq!(failed, Vec::<String>::new());
+
+    for (method, path, status) in [("POST", SALES, 401), ("POST", "/nowhere", 404), ("PATCH", SALES, 405)] {
+        assert_eq!(upload(&mut requests, sale_of_nobody(&app, method, path)).await, Ok(status), "{method} {path}");
+    }
+    assert!(app.stop().await.success());
+}
+
+#[tokio::test]
+async fn a_refusal_over_http_2_does_not_wait_for_a_body_that_is_not_there_or_too_long() {
+    let authority = Authority::new();
+    let setup = Setup::new().over_tls("on", &authority).setting("http.body_timeout", "1h");
+    let mut app = setup.setting("http.max_body", "100000").start().await;
+    let mut requests = over_http_2(&app, &authority.believed(None)).await;
+
+    let (answer, _) = requests.send_request(sale_of_nobody(&app, "POST", SALES), true).unwrap();
+    assert_eq!(answered(answer).await, Ok(401));
+
+    let mut announced = sale_of_nobody(&app, "POST", SALES);
+    announced.headers_mut().insert("content-length", 1_000_000.into());
+    let (answer, _body) = requests.send_request(announced, false).unwrap();
+    assert_eq!(answered(answer).await, Ok(401));
+
+    let (answer, mut body) = requests.send_request(sale_of_nobody(&app, "POST", SALES), false).unwrap();
+    // The end of it meets a stream that is over.
+    let sending = async { while send_part(&mut body, 10_000).await.is_ok() {} };
+    assert!(timeout(WITHIN, sending).await.is_ok(), "stuck: a body without an end is read for ever");
+    assert_eq!(answered(answer).await, Ok(401));
+    assert!(app.stop().await.success());
+}
+
+#[tokio::test]
+async fn a_refusal_over_http_2_waits_no_longer_for_a_body_than_a_body_may_take() {
+    let authority = Authority::new();
+    let mut app = Setup::new().over_tls("on", &authority).setting("http.body_timeout", "1s").start().await;
+    let mut requests = over_http_2(&app, &authority.believed(None)).await;
+
+    let (answer, mut body) = requests.send_request(sale_of_nobody(&app, "POST", SALES), false).unwrap();
+    send_part(&mut body, 10_000).await.unwrap();
+
+    assert_eq!(answered(answer).await, Ok(401));
+    assert!(app.stop().await.success());
 }
 
 #[tokio::test]

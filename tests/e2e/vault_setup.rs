@@ -202,7 +202,7 @@ async fn d22_no_file_and_no_line_of_output_has_a_root_token_or_a_password() {
     ]
     .concat();
 
-    assert!(said.contains(&format!("`{TILL}`: version 2 is in force")), "{said}");
+    assert!(said.contains(&format!("`{TILL}`: version 2 is written")), "{said}");
     let token = regex::Regex::new(r"\b(hvs\.|s\.)[A-Za-z0-9_-]{20,}").unwrap();
     let files = files_of(setup.home());
     assert!(files.len() > 16, "{:?}", files.keys());

@@ -41,6 +41,8 @@ pub async fn make_root(administrator: &Client) -> Result<(), SetUpError> {
     administrator.post("pki/root/generate/internal", order).await?.ok().map(drop)
 }
 
+const DOMAINS: &str = "allowed_domains";
+
 /// What the role is to be, in the server's own words.
 fn wanted(domains: &[String]) -> Value {
     json!({
@@ -50,7 +52,7 @@ fn wanted(domains: &[String]) -> Value {
         "allow_localhost": true,
         "allow_subdomains": true,
         "allow_wildcard_certificates": false,
-        "allowed_domains": domains,
+        DOMAINS: domains,
         "client_flag": false,
         "key_bits": 256,
         "key_type": "ec",
@@ -63,12 +65,23 @@ fn wanted(domains: &[String]) -> Value {
 /// Whether the role is as it is to be.
 pub async fn has_role(administrator: &Client, domains: &[String]) -> Result<bool, SetUpError> {
     let Some(answer) = administrator.get(ROLE).await?.found()? else { return Ok(false) };
-    let Value::Object(wanted) = wanted(domains) else { return Ok(false) };
+    let Value::Object(wanted) = wanted(&[]) else { return Ok(false) };
     let theirs = answer.at("/data").unwrap_or(&Value::Null);
-    Ok(wanted.iter().all(|(key, value)| theirs[key.as_str()] == *value))
+    let mut others = wanted.iter().filter(|(key, _)| *key != DOMAINS);
+    let has = |domain: &String| served(theirs).contains(domain);
+    Ok(domains.iter().all(has) && others.all(|(key, value)| theirs[key.as_str()] == *value))
 }
 
-/// Makes the role as it is to be.
+/// The domains for which the role serves already.
+fn served(role: &Value) -> Vec<String> {
+    let domains = role[DOMAINS].as_array().map(Vec::as_slice).unwrap_or_default();
+    domains.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// Makes the role as it is to be; domains that it serves already stay, because certificates are renewed for them.
 pub async fn write_role(administrator: &Client, domains: &[String]) -> Result<(), SetUpError> {
-    administrator.post(ROLE, wanted(domains)).await?.ok().map(drop)
+    let before = administrator.get(ROLE).await?.found()?;
+    let mut all = before.and_then(|role| role.at("/data").map(served)).unwrap_or_default();
+    all.extend(domains.iter().filter(|domain| !all.contains(domain)).cloned().collect::<Vec<_>>());
+    administrator.post(ROLE, wanted(&all)).await?.ok().map(drop)
 }

@@ -4,11 +4,14 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::time::sleep;
 
 use crate::error::SetUpError;
 use crate::private;
@@ -21,6 +24,10 @@ const LOCK: &str = ".lock";
 const HEADER: &str = "# Unseal keys of the Vault server, one a line. Enough of them open it and make an administrator's token: hand them out to
 # several people, or keep them where the server is not. Any file of this directory is read.
 ";
+
+/// A run that has just ended may still hold it for a moment: a process that was being started then has its files until it runs.
+const BUSY_TRIES: u32 = 20;
+const BUSY_PAUSE: Duration = Duration::from_millis(50);
 
 /// Where unseal keys are kept.
 #[derive(Debug, Clone)]
@@ -38,14 +45,20 @@ impl Keys {
     }
 
     /// Makes the directory and keeps other runs out of it while the answer is held.
-    pub(crate) fn lock(&self) -> Result<File, SetUpError> {
+    pub(crate) async fn lock(&self) -> Result<File, SetUpError> {
         private::directory(&self.0)?;
         let path = self.0.join(LOCK);
-        let lock = File::options().create(true).append(true).open(&path).map_err(SetUpError::io("make", &path))?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(lock),
-            Err(Errno::WOULDBLOCK) => Err(SetUpError::Busy(self.0.clone())),
-            Err(error) => Err(SetUpError::io("lock", path)(error.into())),
+        let lock = File::options().create(true).append(true).mode(0o600).open(&path);
+        let lock = lock.map_err(SetUpError::io("make", &path))?;
+        let mut tries = BUSY_TRIES;
+        loop {
+            match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(lock),
+                Err(Errno::WOULDBLOCK) if tries > 0 => sleep(BUSY_PAUSE).await,
+                Err(Errno::WOULDBLOCK) => return Err(SetUpError::Busy(self.0.clone())),
+                Err(error) => return Err(SetUpError::io("lock", path)(error.into())),
+            }
+            tries -= 1;
         }
     }
 
@@ -109,12 +122,12 @@ mod tests {
         keys.read().unwrap().iter().map(|key| key.expose_secret().to_owned()).collect()
     }
 
-    #[test]
-    fn keys_that_were_handed_out_into_several_files_are_all_found_once() {
+    #[tokio::test]
+    async fn keys_that_were_handed_out_into_several_files_are_all_found_once() {
         let home = tempfile::tempdir().unwrap();
         let keys = Keys::new(home.path().join("keys"));
         assert_eq!(texts(&keys), Vec::<String>::new());
-        let _lock = keys.lock().unwrap();
+        let _lock = keys.lock().await.unwrap();
         keys.prove_writable().unwrap();
         keys.store(&["one".into(), "two".into()]).unwrap();
         fs::write(keys.directory().join("anna"), "# Anna's\n two \nthree").unwrap();
@@ -123,13 +136,13 @@ mod tests {
         assert_eq!(texts(&keys), ["four", "one", "three", "two"]);
     }
 
-    #[test]
-    fn two_set_ups_do_not_work_with_the_same_keys() {
+    #[tokio::test(start_paused = true)]
+    async fn two_set_ups_do_not_work_with_the_same_keys() {
         let home = tempfile::tempdir().unwrap();
         let keys = Keys::new(home.path());
-        let lock = keys.lock().unwrap();
-        assert!(matches!(keys.lock(), Err(SetUpError::Busy(_))));
+        let lock = keys.lock().await.unwrap();
+        assert!(matches!(keys.lock().await, Err(SetUpError::Busy(_))));
         drop(lock);
-        keys.lock().unwrap();
+        keys.lock().await.unwrap();
     }
 }

@@ -13,6 +13,8 @@ use crate::keys::Keys;
 
 /// An election takes five seconds by default.
 const ACTIVE_WITHIN: Duration = Duration::from_secs(60);
+/// A server that was started in the same breath listens after a second or two.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// How the server is, by the status code of its health.
@@ -46,6 +48,17 @@ pub async fn condition(client: &Client) -> Result<Condition, SetUpError> {
         501 => Ok(Condition::Uninitialised),
         503 => Ok(Condition::Sealed),
         _ => Err(answer.refused()),
+    }
+}
+
+/// The same of a server that may have been started a moment ago.
+pub async fn condition_soon(client: &Client) -> Result<Condition, SetUpError> {
+    let until = Instant::now() + ANSWERS_WITHIN;
+    loop {
+        match condition(client).await {
+            Err(SetUpError::Unreachable { .. }) if Instant::now() < until => sleep(LOOK_AGAIN).await,
+            found => return found,
+        }
     }
 }
 

@@ -113,7 +113,7 @@ impl SetUp {
     /// Says what is in the way; whatever was done until then stays, and the next run goes on from there.
     pub async fn run(&self, watch: &mut Watch<'_>) -> Result<(), SetUpError> {
         let client = Client::new(&self.server)?;
-        let _lock = self.keys.lock()?;
+        let _lock = self.keys.lock().await?;
         let first_token = self.open(&client, watch).await?;
         let administrator = self.administrator(&client, first_token).await?;
         let outcome = self.configure(&administrator.client, watch).await;
@@ -128,7 +128,7 @@ impl SetUp {
 
     /// From any state to an open server; the answer is the root token of an initialisation that happened now.
     async fn open(&self, client: &Client, watch: &mut Watch<'_>) -> Result<Option<SecretString>, SetUpError> {
-        let found = server::condition(client).await?;
+        let found = server::condition_soon(client).await?;
         let mut first_token = None;
         if found == Condition::Uninitialised {
             tell(watch, &Progress::Found(State::Uninitialised))?;

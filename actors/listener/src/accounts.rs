@@ -96,9 +96,9 @@ impl Accounts {
         self.0.book.load().knows(user.as_bytes())
     }
 
-    /// The user's name as a log may have it.
+    /// The user's name as a log may have it: only of who exists.
     pub(crate) fn shown(&self, user: &str) -> String {
-        self.0.book.load().shown(user).to_owned()
+        self.0.book.load().shown(user).into_owned()
     }
 
     /// Whether a login of this user would still get these rights.
@@ -183,6 +183,16 @@ mod tests {
             assert!(!admits(&accounts, user, password, now), "{user} {password}");
         }
         assert!(!admits(&book("till", ""), "till", "", now));
+    }
+
+    #[test]
+    fn a_log_has_the_names_of_users_only() {
+        let accounts = book("till", "secret");
+        assert_eq!(accounts.shown("till"), "till");
+        for name in ["secret", "a password of another door"] {
+            let shown = accounts.shown(name);
+            assert!(shown.starts_with("unknown#") && !shown.contains(name), "{shown}");
+        }
     }
 
     #[test]

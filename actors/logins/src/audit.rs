@@ -1,15 +1,20 @@
 //! One line per refusal, so that somebody can see later who tried what: a few per second in full, the rest as a count.
 //! Loses nothing without a count and shows no secret; what strangers chose is made printable and short.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tracing::warn;
 
-/// Lines in full; at 300 bytes a line that is 1.3 GB a day at the very worst.
+use crate::limits::neighbourhood;
+
+/// Lines in full, and as many again for beginnings of pauses. Escapes make a line up to 830 bytes long, so both together are
+/// 7 GB a day at the very worst; as a rule it is 300 bytes, and pauses are few.
 const PER_SECOND: usize = 50;
+/// Of those, from one address: a flood from there leaves room for the refusals of others.
+const PER_ADDRESS: usize = 10;
 const SECOND: Duration = Duration::from_secs(1);
 /// Of a name that somebody logs in by; no real one is longer.
 const MAX_SHOWN: usize = 64;
@@ -24,7 +29,7 @@ pub struct AuditLog {
 /// Who was refused what, and why.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Refusal<'a> {
-    /// As it was given, which may be anything; none where nobody said.
+    /// Proven, or what [`CredentialBook::shown`](crate::CredentialBook::shown) makes of what was given; none where nobody said.
     pub user: Option<&'a str>,
     /// What was wanted: a route, or a request of SMF.
     pub wanted: &'a str,
@@ -36,14 +41,25 @@ pub struct Refusal<'a> {
     pub trace: Option<&'a str>,
     /// One of few words.
     pub reason: &'static str,
+    /// Whose pause it has begun: [`Failure::begun`](crate::Failure::begun).
+    pub begun: Option<&'static str>,
 }
 
 /// What happened since it began.
 #[derive(Default)]
 struct Second {
     began: Option<Instant>,
-    written: usize,
+    refusals: Lines,
+    /// Apart, because they are what an operator has to see of a flood.
+    beginnings: Lines,
     unwritten: BTreeMap<&'static str, u64>,
+}
+
+/// Lines in full, and of whom; a refusal without an address is nobody's.
+#[derive(Default)]
+struct Lines {
+    written: usize,
+    by_address: HashMap<Option<IpAddr>, usize>,
 }
 
 // === impl AuditLog ===
@@ -59,11 +75,10 @@ impl AuditLog {
         self.flush(now);
         let mut second = self.second();
         second.began.get_or_insert(now);
-        if second.written >= PER_SECOND {
+        if !second.has_room_for(refusal) {
             *second.unwritten.entry(refusal.reason).or_default() += 1;
             return;
         }
-        second.written += 1;
         drop(second);
         self.write(refusal);
     }
@@ -81,7 +96,7 @@ impl AuditLog {
     }
 
     fn write(&self, refusal: &Refusal<'_>) {
-        let Refusal { user, wanted, object, address, trace, reason } = *refusal;
+        let Refusal { user, wanted, object, address, trace, reason, begun } = *refusal;
         let (user, object) = (user.map(printable), object.map(printable));
         warn!(
             target: "audit",
@@ -93,6 +108,7 @@ impl AuditLog {
             client.address = address.map(tracing::field::display),
             trace.id = trace,
             reason,
+            pause.begun = begun,
             "refused"
         );
     }
@@ -112,6 +128,34 @@ impl Drop for AuditLog {
     fn drop(&mut self) {
         let unwritten = std::mem::take(&mut self.second().unwritten);
         self.count(&unwritten);
+    }
+}
+
+// === impl Second ===
+
+impl Second {
+    /// Whether it is to be written in full; then its line is taken. A beginning that finds its own lines taken is a refusal
+    /// like any other.
+    fn has_room_for(&mut self, refusal: &Refusal<'_>) -> bool {
+        let address = refusal.address.map(neighbourhood);
+        (refusal.begun.is_some() && self.beginnings.take(address)) || self.refusals.take(address)
+    }
+}
+
+// === impl Lines ===
+
+impl Lines {
+    fn take(&mut self, address: Option<IpAddr>) -> bool {
+        if self.written >= PER_SECOND {
+            return false;
+        }
+        let of_address = self.by_address.entry(address).or_default();
+        let is_free = *of_address < PER_ADDRESS;
+        if is_free {
+            *of_address += 1;
+            self.written += 1;
+        }
+        is_free
     }
 }
 

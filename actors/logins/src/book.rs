@@ -1,7 +1,9 @@
 //! Everybody who may log in, each with the passwords that hold: the one of now and, for an overlap, those before it.
 //! Is never changed: whoever reads secrets makes the book that succeeds it.
 
-use std::sync::Arc;
+use std::borrow::Cow;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
@@ -12,8 +14,8 @@ use crate::credentials::Credentials;
 /// up the oldest.
 const MAX_FORMER: usize = 4;
 
-/// What a log has instead of a name that it must not have.
-const WITHHELD: &str = "(withheld: it has a password in it)";
+/// Drawn by this process: without it nobody can try which name has the hash that a log shows.
+static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 /// All who may log in, and what each of them is.
 pub struct CredentialBook<T>(Vec<Holder<T>>);
@@ -45,10 +47,6 @@ impl<T> Holder<T> {
     pub fn new(place: &str, name: &str, password: &str, what: T) -> Option<Self> {
         let current = Credentials::new(name, password).filter(|credentials| !credentials.are_blank())?;
         Some(Self { place: place.to_owned(), name: name.into(), what, current, former: Vec::new() })
-    }
-
-    fn passwords(&self) -> impl Iterator<Item = &Credentials> {
-        std::iter::once(&self.current).chain(self.former.iter().map(|former| &former.credentials))
     }
 
     fn admits(&self, given: &Credentials, now: Instant) -> Choice {
@@ -90,22 +88,20 @@ impl<T> CredentialBook<T> {
         self.0.iter().fold(Choice::from(0), |known, holder| known | is(holder)).into()
     }
 
-    /// A name as a log may have it: people type their password where the name goes, and what has a password in it that holds
-    /// is not written anywhere, unless it is the name of somebody.
-    pub fn shown<'a>(&self, name: &'a str) -> &'a str {
-        let reveals = |credentials: &Credentials| contains(name.as_bytes(), credentials.password());
-        let has_one = |holder: &Holder<T>| holder.passwords().any(reveals);
-        if !self.knows(name.as_bytes()) && self.0.iter().any(has_one) { WITHHELD } else { name }
+    /// A name as a log may have it: people type their password where the name goes, also that of another door, so what is
+    /// nobody's name is not written anywhere. Its keyed hash says whether it is always the same one, at every door alike.
+    pub fn shown<'a>(&self, name: &'a str) -> Cow<'a, str> {
+        if self.knows(name.as_bytes()) {
+            return name.into();
+        }
+        let hash = KEY.hash_one(name) >> 32;
+        format!("unknown#{hash:08x}").into()
     }
 
     /// Everybody.
     pub fn holders(&self) -> impl Iterator<Item = &Holder<T>> {
         self.0.iter()
     }
-}
-
-fn contains(text: &[u8], part: &[u8]) -> bool {
-    !part.is_empty() && text.windows(part.len()).any(|window| window == part)
 }
 
 impl<T: PartialEq> CredentialBook<T> {
@@ -238,17 +234,25 @@ mod tests {
     }
 
     #[test]
-    fn a_name_with_a_password_in_it_that_holds_is_not_shown() {
-        let start = Instant::now();
-        let book = CredentialBook::new([holder("t", "till", "old"), holder("a", "admin", "root")]);
-        let book = book.succeeded_by([holder("t", "till", "new"), holder("a", "admin", "root")], start, OVERLAP);
-        for name in ["root", "old", "new", "admin:root", "xnewx"] {
-            assert_eq!(book.shown(name), WITHHELD, "{name}");
+    fn a_name_is_shown_only_of_who_exists_and_of_others_a_hash() {
+        let book = CredentialBook::new([holder("t", "till", "secret"), holder("a", "admin", "other")]);
+        assert_eq!((&*book.shown("till"), &*book.shown("admin")), ("till", "admin"));
+        for name in ["secret", "a password of another door", "till ", "Till", "", "\u{202e}"] {
+            let shown = book.shown(name);
+            let digits = shown.strip_prefix("unknown#").unwrap_or_else(|| panic!("`{name}` is shown as `{shown}`"));
+            assert!(digits.len() == 8 && u32::from_str_radix(digits, 16).is_ok(), "{shown}");
         }
-        let book = book.succeeded_by([holder("t", "till", "till"), holder("a", "admin", "root")], start, OVERLAP);
-        for name in ["till", "admin", "somebody", "", "ne"] {
-            assert_eq!(book.shown(name), name);
-        }
+    }
+
+    #[test]
+    fn a_name_that_nobody_has_is_shown_alike_at_every_door_and_after_a_change_and_unlike_another() {
+        let book = CredentialBook::new([holder("t", "till", "secret")]);
+        let other_door = CredentialBook::<u8>::default();
+        let changed = book.succeeded_by([holder("t", "till", "new")], Instant::now(), OVERLAP);
+        let shown = book.shown("stranger");
+        assert_eq!([other_door.shown("stranger"), changed.shown("stranger")], [shown.clone(), shown.clone()]);
+        assert_ne!(shown, book.shown("another"));
+        assert_ne!(shown, format!("unknown#{:08x}", RandomState::new().hash_one("stranger") >> 32), "another process");
     }
 
     #[test]

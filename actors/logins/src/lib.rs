@@ -12,5 +12,5 @@ mod settings;
 pub use audit::{AuditLog, Refusal};
 pub use book::{CredentialBook, Holder};
 pub use credentials::{Credentials, MAX_CREDENTIALS};
-pub use limits::{Attempt, FailedLogins};
+pub use limits::{Attempt, FailedLogins, Failure};
 pub use settings::LoginLimits;

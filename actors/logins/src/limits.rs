@@ -1,4 +1,4 @@
-//! Who has failed to log in too often: one user from one address, or one address with invented users and tokens.
+//! Who has failed to log in too often: one user from one address, or one address with whatever users and tokens.
 //! Keeps no password, only hashes under a key that this process has drawn; and a login that is right takes no lock.
 
 use std::collections::HashMap;
@@ -44,6 +44,17 @@ pub struct Attempt<'a> {
     pub secret: &'a [u8],
 }
 
+/// What a failed login leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub struct Failure {
+    /// For how long what is wrong from this address is refused like a guess too many, where it is: also that of users who
+    /// exist, otherwise the answers would tell who does.
+    pub paused: Option<Duration>,
+    /// Whose pause this failure has begun, in the audit log's words.
+    pub begun: Option<&'static str>,
+}
+
 /// What a pause is of.
 #[derive(Hash)]
 enum Whose<'a> {
@@ -59,29 +70,30 @@ impl FailedLogins {
         self.pause(&Whose::Pair(user, neighbourhood(address)), now)
     }
 
-    /// Notes a failure. With a time where what is wrong from this address is to be refused like a guess too many, also that
-    /// of users who exist: otherwise the answers would tell who does.
-    pub fn failed(&self, limits: &LoginLimits, attempt: &Attempt<'_>, now: Instant) -> Option<Duration> {
+    /// Notes a failure. It counts towards the address whether there is such a user or not: if only invented ones did, the
+    /// failure after a hundred would tell which of those before it was none.
+    pub fn failed(&self, limits: &LoginLimits, attempt: &Attempt<'_>, now: Instant) -> Failure {
         let address = neighbourhood(attempt.address);
-        let paused = self.pause(&Whose::Address(address), now);
         let pairs = if attempt.is_known { &self.pairs } else { &self.invented };
         let (pair, guess) = (Whose::Pair(attempt.user, address), self.key.hash_one(attempt.secret));
-        self.note(pairs, &pair, guess, limits.failures, limits, now);
-        if !attempt.is_known && paused.is_none() {
-            let what = self.key.hash_one((attempt.user, attempt.secret));
-            self.note(&self.addresses, &Whose::Address(address), what, limits.address_failures, limits, now);
+        let is_user_paused = self.note(pairs, &pair, guess, limits.failures, limits, now);
+        let failure = self.failed_from(address, self.key.hash_one((attempt.user, attempt.secret)), limits, now);
+        if !is_user_paused {
+            return failure;
         }
-        paused
+        Failure { begun: Some(failure.begun.map_or("user", |_| "user and address")), ..failure }
     }
 
     /// Notes a token that does not hold; as [`FailedLogins::failed`].
-    pub fn token_failed(&self, limits: &LoginLimits, address: IpAddr, token: &[u8], now: Instant) -> Option<Duration> {
-        let who = Whose::Address(neighbourhood(address));
+    pub fn token_failed(&self, limits: &LoginLimits, address: IpAddr, token: &[u8], now: Instant) -> Failure {
+        self.failed_from(neighbourhood(address), self.key.hash_one(token), limits, now)
+    }
+
+    fn failed_from(&self, address: IpAddr, what: u64, limits: &LoginLimits, now: Instant) -> Failure {
+        let who = Whose::Address(address);
         let paused = self.pause(&who, now);
-        if paused.is_none() {
-            self.note(&self.addresses, &who, self.key.hash_one(token), limits.address_failures, limits, now);
-        }
-        paused
+        let begins = paused.is_none() && self.note(&self.addresses, &who, what, limits.address_failures, limits, now);
+        Failure { paused, begun: begins.then_some("address") }
     }
 
     fn pause(&self, whose: &Whose<'_>, now: Instant) -> Option<Duration> {
@@ -93,11 +105,22 @@ impl FailedLogins {
         until.checked_duration_since(now).filter(|left| !left.is_zero())
     }
 
-    fn note(&self, table: &Recent, who: &Whose<'_>, what: u64, limit: usize, limits: &LoginLimits, now: Instant) {
+    /// Whether that begins a pause.
+    fn note(
+        &self,
+        table: &Recent,
+        who: &Whose<'_>,
+        what: u64,
+        limit: usize,
+        limits: &LoginLimits,
+        now: Instant,
+    ) -> bool {
         let who = self.key.hash_one(who);
-        if limit > 0 && table.note(who, what, limit, limits.within, now) {
+        let is_too_many = limit > 0 && table.note(who, what, limit, limits.within, now);
+        if is_too_many {
             self.refuse(who, now + limits.pause, now);
         }
+        is_too_many
     }
 
     /// Copies the pauses: that is rare, because each costs the one who fails a whole limit of attempts.
@@ -128,7 +151,7 @@ impl Default for FailedLogins {
 }
 
 /// Whoever has one address of IPv6 has all of its /64.
-fn neighbourhood(address: IpAddr) -> IpAddr {
+pub fn neighbourhood(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
         address => address,

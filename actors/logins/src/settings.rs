@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 pub struct LoginLimits {
     /// After this many different wrong passwords of one user from one address the two are refused for a while; 0 never.
     pub failures: usize,
-    /// After this many different wrong credentials of one address for users that do not exist, or different wrong tokens, what
-    /// is wrong from that address is refused without saying so for a while; what is right is not. 0 never.
+    /// After this many different wrong credentials or tokens of one address, whoever's, what is wrong from that address is
+    /// refused without saying so for a while; what is right is not. 0 never.
     pub address_failures: usize,
     /// Failures count for this long.
     #[serde(with = "humantime_serde")]

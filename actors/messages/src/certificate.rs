@@ -44,7 +44,7 @@ pub struct IssuedCertificate {
 pub struct CertificateError(pub String);
 
 /// Order: look for another certificate of this server now instead of at the next reload. Where an authority issues it, that is
-/// a new one every time.
+/// a new one, unless the one in use is hardly older than the question.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Result<CertificateReloaded, CertificateError>")]
 pub struct ReloadCertificate;

@@ -97,10 +97,16 @@ impl TlsKeeper {
             asked.into_iter().for_each(|one| drop(one.send(answer.clone())));
             keeper.report();
             if !keeper.asked.is_empty() {
-                keeper.look(true, ctx);
+                keeper.look_as_asked(ctx);
             }
         });
         ctx.spawn(taken);
+    }
+
+    /// Everybody who may ask could otherwise have an authority issue as often as requests can be sent.
+    fn look_as_asked(&mut self, ctx: &mut SupervisedContext<Self>) {
+        let wants_pair = !self.ports.keyring.pair().is_new();
+        self.look(wants_pair, ctx);
     }
 
     fn take(&mut self, found: Found) -> Result<CertificateReloaded, CertificateError> {
@@ -194,7 +200,7 @@ impl Handler<ReloadCertificate> for TlsKeeper {
     fn handle(&mut self, _: ReloadCertificate, ctx: &mut Self::Context) -> Self::Result {
         let (asked, answer) = oneshot::channel();
         self.asked.push(asked);
-        self.look(true, ctx);
+        self.look_as_asked(ctx);
         let ended = || CertificateError("the keeper was restarted while it looked: ask again".to_owned());
         Box::pin(async move { answer.await.unwrap_or_else(|_| Err(ended())) })
     }

@@ -24,6 +24,10 @@ use crate::times::date_of;
 const SOON_PART: i32 = 6;
 const SOON_AT_MOST: TimeDelta = TimeDelta::days(7);
 
+/// One that an authority has issued is new for this part of its life, and at most this long.
+const NEW_PART: u32 = 10;
+const NEW_AT_MOST: Duration = Duration::from_secs(60);
+
 /// Certificate and key.
 pub struct ServerPair {
     key: Arc<CertifiedKey>,
@@ -109,6 +113,14 @@ impl ServerPair {
         match self.life {
             Life::Dated => None,
             Life::Issued { at, holds } => Some(at + holds * 2 / 3),
+        }
+    }
+
+    /// Whether an authority has issued it so lately that another one would be no better.
+    pub fn is_new(&self) -> bool {
+        match self.life {
+            Life::Dated => false,
+            Life::Issued { at, holds } => at.elapsed() < (holds / NEW_PART).min(NEW_AT_MOST),
         }
     }
 

@@ -178,8 +178,8 @@ impl Default for TlsSettings {
             client_crl: None,
             clients: BTreeMap::new(),
             reload: Duration::from_secs(10),
-            handshake_timeout: Duration::from_secs(5),
-            max_handshakes: 1_024,
+            handshake_timeout: Duration::from_secs(2),
+            max_handshakes: 2_048,
             pki: PkiSettings::default(),
         }
     }

@@ -16,6 +16,8 @@ pub struct Refused {
     /// As whom, where that was said or proven.
     user: Option<String>,
     why: Why,
+    /// Whose pause that has begun.
+    begun: Option<&'static str>,
 }
 
 /// Why not.
@@ -50,7 +52,7 @@ pub enum Why {
 impl Why {
     /// The same, of this user.
     pub fn of(self, user: &str) -> Refused {
-        Refused { user: Some(user.to_owned()), why: self }
+        Refused { user: Some(user.to_owned()), why: self, begun: None }
     }
 
     /// For the audit log.
@@ -81,7 +83,16 @@ impl Why {
 
 impl From<Why> for Refused {
     fn from(why: Why) -> Self {
-        Self { user: None, why }
+        Self { user: None, why, begun: None }
+    }
+}
+
+// === impl Refused ===
+
+impl Refused {
+    /// The same, having begun somebody's pause.
+    pub fn having_begun(self, begun: Option<&'static str>) -> Self {
+        Self { begun, ..self }
     }
 }
 
@@ -98,6 +109,7 @@ impl Gate {
             address: Some(self.address(request)),
             trace: trace.as_ref().and_then(|trace| trace.traceparent().split('-').nth(1)),
             reason: why.reason(),
+            begun: refused.begun,
         };
         self.audit.note(&refusal, now());
         self.answer(why)

@@ -181,6 +181,36 @@ fn an_address_that_invents_users_learns_nothing_more_and_locks_nobody_out() {
 }
 
 #[test]
+fn the_answer_to_an_invented_user_does_not_tell_whether_the_one_before_it_exists() {
+    for user in ["till", "stranger"] {
+        let gate = gate_for_test();
+        (0..99).for_each(|number| guess(&gate, &format!("invented {number}"), 1, "192.0.2.1"));
+        guess(&gate, user, 1, "192.0.2.1");
+        let next = sends(&gate, &basic("one more:guess"));
+        assert!(is_limited(&next), "after {user}: {next:?}");
+        assert!(is_limited(&sends(&gate, &basic("till:guess"))));
+        assert_eq!(sends(&gate, &basic("till:secret")), Ok(UserRole::Pos));
+    }
+}
+
+#[test]
+fn a_refusal_names_nobody_who_is_not_a_user_and_says_whose_pause_it_has_begun() {
+    let gate = gate_for_test();
+    let judge =
+        |credentials: &str| format!("{:?}", gate.judge(&request(&basic(credentials), "192.0.2.1"), Action::SendSale));
+    for credentials in ["a-password-of-another-door:x", "secret:till"] {
+        let refused = judge(credentials);
+        assert!(refused.contains("unknown#") && !refused.contains(&credentials[..6]), "{refused}");
+    }
+    for number in 0..9 {
+        let refused = judge(&format!("till:guess {number}"));
+        assert!(refused.contains(r#"Some("till")"#) && refused.contains("begun: None"), "{refused}");
+    }
+    let tenth = judge("till:guess 9");
+    assert!(tenth.contains("WrongPassword") && tenth.contains(r#"begun: Some("user")"#), "{tenth}");
+}
+
+#[test]
 fn behind_a_trusted_proxy_it_is_the_client_that_is_limited() {
     let trusted = HttpSettings { trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()], ..HttpSettings::default() };
     let gate = Gate::new(&trusted, Users::from_tree(&tree_for_test(&USERS)));

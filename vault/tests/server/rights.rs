@@ -139,4 +139,13 @@ async fn who_serves_https_gets_a_certificate_for_its_domains_and_nobody_else_doe
     for role in ["message-broker", "otel-collector", "operator"] {
         assert_eq!(ask(role, "tills.shop.example").await, 403, "{role}");
     }
+    assert_eq!(ask("tillstream", "*.shop.example").await, 400);
+
+    // Certificates in use are renewed for the domains of an earlier run.
+    for domains in [vec![], vec!["bank.example".to_owned()]] {
+        set_up.authority_for = Some(domains);
+        run(&set_up).await.unwrap();
+        assert_eq!(ask("tillstream", "tills.shop.example").await, 200);
+    }
+    assert_eq!(ask("tillstream", "bank.example").await, 200);
 }

@@ -31,8 +31,17 @@ const NAME_EVERY: Duration = Duration::from_millis(10);
 /// A client that wants a sign of life more often, or hardly ever, does not get it.
 const KEEP_ALIVE: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
 
-/// Why somebody is not let in: what the client is told, what the audit log says, and the metric's label.
-struct NotAdmitted(Response, &'static str, &'static str);
+/// Why somebody is not let in.
+pub(super) struct NotAdmitted {
+    /// What the client is told.
+    response: Response,
+    /// What the audit log says.
+    pub(super) reason: &'static str,
+    /// The metric's.
+    pub(super) label: &'static str,
+    /// Whose pause that has begun.
+    pub(super) begun: Option<&'static str>,
+}
 
 /// A client that may come in and waits for its name.
 pub(super) struct Applicant {
@@ -46,7 +55,7 @@ impl Desk {
     pub(super) fn login(&mut self, login: Login, now: Instant) -> Result<(), Parting> {
         let settings = &self.hub.settings;
         if self.hub.memory.peers().clients() >= settings.max_connections {
-            return self.refuse(None, &NotAdmitted(Response::TOO_MANY_CLIENTS, "full", "full"));
+            return self.refuse(None, &NotAdmitted::new(Response::TOO_MANY_CLIENTS, "full", "full"));
         }
         let user = login.username.clone().unwrap_or_default();
         let generation = self.hub.accounts.generation();
@@ -57,12 +66,12 @@ impl Desk {
         if let (Some(only), Some(wanted)) = (&settings.message_vpn, &login.message_vpn)
             && only != wanted
         {
-            return self.refuse(Some(&user), &NotAdmitted(Response::MESSAGE_VPN_NOT_ALLOWED, "vpn", "vpn"));
+            return self.refuse(Some(&user), &NotAdmitted::new(Response::MESSAGE_VPN_NOT_ALLOWED, "vpn", "vpn"));
         }
         let name = login.client_name.filter(|name| !name.is_empty());
         let name = name.unwrap_or_else(|| format!("#client/{}", self.number));
         if !is_name(&name) {
-            return self.refuse(Some(&user), &NotAdmitted(Response::FORBIDDEN, "name", "name"));
+            return self.refuse(Some(&user), &NotAdmitted::new(Response::FORBIDDEN, "name", "name"));
         }
         let stated = login.keep_alive_seconds.filter(|seconds| *seconds > 0).map(|it| Duration::from_secs(it.into()));
         let keep_alive = stated.unwrap_or(settings.keep_alive).clamp(*KEEP_ALIVE.start(), *KEEP_ALIVE.end());
@@ -78,14 +87,14 @@ impl Desk {
     fn admit(&self, user: &str, login: &Login, now: Instant) -> Result<Arc<Rights>, NotAdmitted> {
         let accounts = &self.hub.accounts;
         if accounts.are_closed() {
-            return Err(NotAdmitted(Response::SERVICE_UNAVAILABLE, "secrets_too_old", "closed"));
+            return Err(NotAdmitted::new(Response::SERVICE_UNAVAILABLE, "secrets_too_old", "closed"));
         }
         let failed = self.hub.memory.failed();
         if failed.pause_of(user.as_bytes(), self.address, now.into_std()).is_some() {
-            return Err(NotAdmitted(Response::SERVICE_UNAVAILABLE, "too_many_failures", "limited"));
+            return Err(NotAdmitted::new(Response::SERVICE_UNAVAILABLE, "too_many_failures", "limited"));
         }
         if login.auth_scheme.is_some() {
-            return Err(NotAdmitted(Response::UNAUTHORIZED, "scheme", "unauthorized"));
+            return Err(NotAdmitted::new(Response::UNAUTHORIZED, "scheme", "unauthorized"));
         }
         let password = login.password.as_ref().map_or("", |password| password.expose_secret());
         let given = Credentials::new(user, password);
@@ -98,10 +107,12 @@ impl Desk {
         let secret = password.as_bytes();
         let attempt = Attempt { user: user.as_bytes(), is_known, address: self.address, secret };
         let reason = if is_known { "wrong_password" } else { "unknown_user" };
-        match self.hub.memory.failed().failed(&self.hub.settings.logins, &attempt, now.into_std()) {
-            Some(_) => NotAdmitted(Response::SERVICE_UNAVAILABLE, "too_many_failures", "limited"),
-            None => NotAdmitted(Response::UNAUTHORIZED, reason, "unauthorized"),
-        }
+        let failure = self.hub.memory.failed().failed(&self.hub.settings.logins, &attempt, now.into_std());
+        let refusal = match failure.paused {
+            Some(_) => NotAdmitted::new(Response::SERVICE_UNAVAILABLE, "too_many_failures", "limited"),
+            None => NotAdmitted::new(Response::UNAUTHORIZED, reason, "unauthorized"),
+        };
+        NotAdmitted { begun: failure.begun, ..refusal }
     }
 
     /// Lets the client in as soon as its name is free, or sends it away.
@@ -110,7 +121,8 @@ impl Desk {
         if !self.hub.memory.peers().claim(&applicant.client.name, self.number) {
             if now >= applicant.until {
                 let user = applicant.client.user.clone();
-                return self.refuse(Some(&user), &NotAdmitted(Response::CLIENT_NAME_IN_USE, "name_in_use", "name"));
+                return self
+                    .refuse(Some(&user), &NotAdmitted::new(Response::CLIENT_NAME_IN_USE, "name_in_use", "name"));
             }
             applicant.next_try = now + NAME_EVERY;
             return Ok(());
@@ -151,10 +163,9 @@ impl Desk {
     }
 
     fn refuse(&self, user: Option<&str>, refusal: &NotAdmitted) -> Result<(), Parting> {
-        let NotAdmitted(response, reason, label) = refusal;
         let user = user.map(|user| self.hub.accounts.shown(user));
-        self.note_login(user.as_deref(), reason, label);
-        self.answer(None, response.clone(), AnswerBody::Login(LoginAnswer::default()));
+        self.note_login(user.as_deref(), refusal);
+        self.answer(None, refusal.response.clone(), AnswerBody::Login(LoginAnswer::default()));
         Err(Parting::LoginRefused)
     }
 
@@ -228,6 +239,14 @@ impl Desk {
             self.hub.memory.switchboard().unsubscribe(topic, self.number);
         }
         Response::OK
+    }
+}
+
+// === impl NotAdmitted ===
+
+impl NotAdmitted {
+    const fn new(response: Response, reason: &'static str, label: &'static str) -> Self {
+        Self { response, reason, label, begun: None }
     }
 }
 

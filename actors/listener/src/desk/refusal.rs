@@ -4,6 +4,7 @@
 use tillstream_logins::Refusal;
 use tokio::time::Instant;
 
+use super::login::NotAdmitted;
 use super::{Client, Desk};
 use crate::metrics;
 
@@ -12,9 +13,10 @@ const LEVELS: usize = 4;
 
 impl Desk {
     /// Somebody is not let in.
-    pub(super) fn note_login(&self, user: Option<&str>, reason: &'static str, label: &str) {
+    pub(super) fn note_login(&self, user: Option<&str>, refused: &NotAdmitted) {
+        let NotAdmitted { reason, label, begun, .. } = *refused;
         metrics::LOGINS_REFUSED.with_label_values(&[label]).inc();
-        self.note(Refusal { user, wanted: "login", reason, ..Refusal::default() });
+        self.note(Refusal { user, wanted: "login", reason, begun, ..Refusal::default() });
     }
 
     /// The client may not publish to this topic.

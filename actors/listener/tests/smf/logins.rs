@@ -121,6 +121,21 @@ fn who_guesses_is_asked_to_come_later_even_when_right_and_no_other_user_is() {
 }
 
 #[test]
+fn the_answer_to_an_invented_user_does_not_tell_whether_the_one_before_it_exists() {
+    in_tree(async {
+        for user in ["all", "nobody"] {
+            let bench = Bench::new();
+            for number in 0..99 {
+                assert_eq!(try_login(&bench, &format!("invented {number}"), "x").await, Response::UNAUTHORIZED);
+            }
+            assert_eq!(try_login(&bench, user, "guess").await, Response::UNAUTHORIZED, "{user}");
+            assert_eq!(try_login(&bench, "one more", "x").await, Response::SERVICE_UNAVAILABLE, "after {user}");
+            assert_eq!(try_login(&bench, "all", "secret").await, Response::OK);
+        }
+    });
+}
+
+#[test]
 fn a_client_with_an_old_password_is_told_so_each_time_and_locks_nobody_out() {
     in_tree(async {
         let bench = Bench::new();

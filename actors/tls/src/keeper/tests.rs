@@ -13,6 +13,8 @@ use crate::testing::{Authority, Pair};
 
 const WITHIN: Duration = Duration::from_secs(60);
 const TTL: Duration = Duration::from_secs(600);
+/// How long a certificate of that life is new.
+const NEW: Duration = Duration::from_secs(60);
 
 struct Bench {
     root: Supervisor,
@@ -82,10 +84,14 @@ async fn from_files() -> Bench {
 }
 
 async fn from_authority(remote: &Remote) -> Bench {
+    from_authority_for(remote, TTL).await
+}
+
+async fn from_authority_for(remote: &Remote, ttl: Duration) -> Bench {
     remote.gives(Some(&Authority::new().issue("localhost")));
     let settings = |settings: &mut TlsSettings| {
         settings.source = CertificateSource::Pki;
-        settings.pki = PkiSettings { common_name: "localhost".to_owned(), ttl: TTL, ..PkiSettings::default() };
+        settings.pki = PkiSettings { common_name: "localhost".to_owned(), ttl, ..PkiSettings::default() };
     };
     bench(settings, Some(remote.port())).await
 }
@@ -251,25 +257,55 @@ async fn while_the_authority_is_away_the_old_certificate_stays_and_it_is_asked_a
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reload_has_the_authority_issue_at_once() {
+async fn a_reload_has_the_authority_issue_at_once_unless_it_has_just_done_so() {
     locally(async {
         let remote = Remote::default();
         let bench = from_authority(&remote).await;
+        let before = bench.serial();
         remote.gives(Some(&bench.authority.issue("localhost")));
+        for _ in 0..60 {
+            let reloaded = bench.reload().await.unwrap();
+            assert_eq!((reloaded.changed, reloaded.serial), (false, before.clone()));
+        }
+        assert_eq!(remote.asked(), 1);
+
+        sleep(NEW).await;
         assert!(bench.reload().await.unwrap().changed);
+        assert!(!bench.reload().await.unwrap().changed);
         assert_eq!(remote.asked(), 2);
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_asks_during_a_look_gets_one_of_its_own() {
+async fn a_certificate_of_a_short_life_is_new_for_a_tenth_of_it() {
+    locally(async {
+        let remote = Remote::default();
+        let bench = from_authority_for(&remote, Duration::from_secs(50)).await;
+        remote.gives(Some(&bench.authority.issue("localhost")));
+        sleep(Duration::from_millis(4_900)).await;
+        assert!(!bench.reload().await.unwrap().changed);
+        sleep(Duration::from_millis(200)).await;
+        assert!(bench.reload().await.unwrap().changed);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_asks_during_a_look_gets_one_of_its_own_that_asks_no_authority_twice() {
     locally(async {
         let remote = Remote::default();
         let bench = from_authority(&remote).await;
+        sleep(NEW).await;
+        remote.gives(Some(&bench.authority.issue("localhost")));
         let (one, other) = tokio::join!(bench.reload(), bench.reload());
+        assert_eq!((one.unwrap().changed, other.unwrap().changed), (true, false));
+        assert_eq!(remote.asked(), 2);
+
+        let files = from_files().await;
+        write(&files.folder, &files.authority.issue("localhost"));
+        let (one, other) = tokio::join!(files.reload(), files.reload());
         assert!(one.is_ok() && other.is_ok());
-        assert_eq!(remote.asked(), 3);
     })
     .await;
 }
