@@ -1,7 +1,7 @@
 //! A service whose secrets come from a real server, under load, and what everybody who breaks something there then asks.
 //! Judges at the end: no till was told anything but 200, and every sale is counted once.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::Method;
 
@@ -24,6 +24,7 @@ pub struct VaultScene {
     /// What the tills show.
     pub badge: Badge,
     load: Load,
+    began: Instant,
 }
 
 impl VaultScene {
@@ -36,9 +37,9 @@ impl VaultScene {
     pub async fn begin_with(vault: TestVault, setup: Setup) -> Self {
         let app = setup.on_vault(&vault).start().await;
         let badge = Badge::of("pos-service", app.users());
-        let load = Load::start_with(&app, TILLS, &badge);
+        let (load, began) = (Load::start_with(&app, TILLS, &badge), Instant::now());
         pause(NORMAL).await;
-        Self { vault, app, badge, load }
+        Self { vault, app, badge, load, began }
     }
 
     /// Gives the tills another password and waits until the service has it, without being asked to: it reads the server again.
@@ -99,9 +100,10 @@ impl VaultScene {
 
     /// The same, and then there is a service without load.
     pub async fn calm(self) -> (TestVault, TestApp) {
-        let Self { vault, mut app, load, .. } = self;
+        let Self { vault, mut app, load, began, .. } = self;
         pause(NORMAL).await;
         let account = load.stop().await;
+        println!("{} sales in {:?}, each answered with 200 at once", account.sales.len(), began.elapsed());
         assert!(app.is_alive(), "the service died");
         assert_eq!(account.refusals, Vec::<String>::new(), "a till was refused");
         assert!(account.sales.len() > 20 * TILLS, "{} sales prove little", account.sales.len());
