@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{LONG_LIVED, SHORT_LIVED, VaultScene, count_from, pause};
+use crate::support::{LONG_LIVED, SHORT_LIVED, Sale, Setup, TestVault, VaultScene, count_from, eventually, pause};
 
 /// Long enough for some readings to fail.
 const A_WHILE: Duration = Duration::from_secs(4);
@@ -57,6 +57,38 @@ async fn a_server_that_is_sealed_for_a_while_is_done_without_and_believed_again_
     scene.a_change_arrives().await;
     scene.until_trouble(|trouble| trouble.is_none()).await;
     scene.end().await;
+}
+
+#[tokio::test]
+async fn secrets_that_are_too_old_let_nobody_in_until_the_server_says_again_who_is_a_user() {
+    const SOON: Duration = Duration::from_secs(60);
+    let vault = TestVault::start(LONG_LIVED).await;
+    let app = Setup::new().setting("secrets.max_age", "4s").on_vault(&vault).start().await;
+    let sale = Sale::new("STORE_1", 258);
+    app.accept(&sale).await;
+
+    vault.server().kill();
+    let refused = eventually("a till to be turned away", SOON, async || match app.try_post(&sale).await {
+        Ok(answer) if answer.status == 200 => Err("a 200".to_owned()),
+        answer => Ok(answer),
+    })
+    .await;
+    let refused = refused.expect("an answer");
+    assert_eq!(refused.status, 503, "{}", refused.text);
+    assert!(!refused.header("retry-after").is_empty(), "{refused:?}");
+    assert_eq!(app.get("/api/v1/ledger", "admin").await.status, 503);
+    eventually("readiness to say so", SOON, async || {
+        let ready = app.get("/health/ready", "").await;
+        if ready.status == 503 && ready.text.contains("secrets") { Ok(()) } else { Err(ready.text) }
+    })
+    .await;
+
+    vault.server().restart().await;
+    eventually("the till to be let in again", SOON, async || match app.try_post(&sale).await {
+        Ok(answer) if answer.status == 200 => Ok(()),
+        answer => Err(format!("{answer:?}")),
+    })
+    .await;
 }
 
 #[tokio::test]
