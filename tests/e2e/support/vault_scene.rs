@@ -99,6 +99,7 @@ impl VaultScene {
     }
 
     /// The same, and then there is a service without load.
+    #[allow(clippy::print_stdout, reason = "a figure for whoever runs it for long")]
     pub async fn calm(self) -> (TestVault, TestApp) {
         let Self { vault, mut app, load, began, .. } = self;
         pause(NORMAL).await;
