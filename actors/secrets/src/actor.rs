@@ -9,7 +9,6 @@ use chrono::Utc;
 use notify::RecommendedWatcher;
 use tillstream_messages::{HealthBoard, Leg, LegState, ListSecrets, RefreshError, RefreshSecrets, SecretsRefreshed};
 use tillstream_supervision::{SupervisedContext, supervised};
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
@@ -17,6 +16,7 @@ use crate::audience::{Audience, SecretsHolder};
 use crate::document::Values;
 use crate::error::SecretsError;
 use crate::file;
+use crate::inquirers::Inquirers;
 use crate::last_good::LastGood;
 use crate::metrics::SECRETS_AGE_SECONDS;
 use crate::settings::SecretsSettings;
@@ -45,15 +45,12 @@ pub struct LocalSecrets {
     /// The file was touched during that reading.
     touched: bool,
     /// Who waits for a reading that begins from now on.
-    asked: Vec<Asked>,
+    asked: Inquirers,
     /// The last failure, so that it is logged once and not at every poll.
     failure: Option<String>,
     /// Lives as long as this incarnation.
     watcher: Option<RecommendedWatcher>,
 }
-
-/// Somebody who waits for a reading.
-type Asked = oneshot::Sender<Result<SecretsRefreshed, RefreshError>>;
 
 /// The file may have changed.
 #[derive(Debug, Message)]
@@ -80,7 +77,7 @@ impl LocalSecrets {
             attempted: Instant::now(),
             reading: false,
             touched: false,
-            asked: Vec::new(),
+            asked: Inquirers::default(),
             failure: None,
             watcher: None,
         }
@@ -115,7 +112,7 @@ impl LocalSecrets {
         self.reading = true;
         self.touched = false;
         self.attempted = Instant::now();
-        let (path, asked) = (self.path.clone(), std::mem::take(&mut self.asked));
+        let (path, asked) = (self.path.clone(), self.asked.leave());
         let reading = tokio::task::spawn_blocking(move || file::read(&path));
         let taken = reading.into_actor(self).map(|outcome, secrets, ctx| {
             secrets.reading = false;
@@ -124,8 +121,7 @@ impl LocalSecrets {
                 Ok(Err(reason)) => Err(secrets.keep_last_good(&reason)),
                 Err(reason) => Err(did_not_finish(&reason)),
             };
-            // Whoever has gone away does not want to know any more.
-            asked.into_iter().for_each(|one| drop(one.send(found.clone())));
+            asked.answer(&found);
             secrets.report_age();
             if secrets.touched {
                 secrets.read(ctx);
@@ -211,11 +207,9 @@ impl Handler<RefreshSecrets> for LocalSecrets {
     type Result = ResponseFuture<Result<SecretsRefreshed, RefreshError>>;
 
     fn handle(&mut self, _: RefreshSecrets, ctx: &mut Self::Context) -> Self::Result {
-        let (asked, answer) = oneshot::channel();
-        self.asked.push(asked);
+        let answer = self.asked.join();
         self.read(ctx);
-        let ended = || RefreshError("the secrets actor was restarted while it read: ask again".to_owned());
-        Box::pin(async move { answer.await.unwrap_or_else(|_| Err(ended())) })
+        answer
     }
 }
 

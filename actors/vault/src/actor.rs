@@ -10,9 +10,8 @@ use tillstream_messages::{
     CertificateError, IssueCertificate, IssuedCertificate, Leg, LegState, ListSecrets, RefreshError, RefreshSecrets,
     SecretsRefreshed,
 };
-use tillstream_secrets::{Audience, SECRETS_AGE_SECONDS};
+use tillstream_secrets::{Audience, Inquirers, SECRETS_AGE_SECONDS};
 use tillstream_supervision::{SupervisedContext, supervised};
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
@@ -43,7 +42,7 @@ pub struct VaultSecrets {
     /// Somebody asked during that reading.
     again: bool,
     /// Who waits for a reading that begins from now on.
-    asked: Vec<Asked>,
+    asked: Inquirers,
     /// When the next reading begins.
     alarm: Option<SpawnHandle>,
     /// Why the last reading failed.
@@ -52,9 +51,6 @@ pub struct VaultSecrets {
     trouble: Option<String>,
     keeping: Keeping,
 }
-
-/// Somebody who waits for a reading.
-type Asked = oneshot::Sender<Result<SecretsRefreshed, RefreshError>>;
 
 /// Keeping the token alive.
 #[derive(Default)]
@@ -78,7 +74,7 @@ impl VaultSecrets {
             schedule,
             reading: false,
             again: false,
-            asked: Vec::new(),
+            asked: Inquirers::default(),
             alarm: None,
             failure: None,
             trouble: None,
@@ -99,8 +95,7 @@ impl VaultSecrets {
         }
         (self.reading, self.again) = (true, false);
         self.schedule.begins();
-        let (wiring, session, asked) =
-            (self.wiring.clone(), Arc::clone(&self.session), std::mem::take(&mut self.asked));
+        let (wiring, session, asked) = (self.wiring.clone(), Arc::clone(&self.session), self.asked.leave());
         let reading = async move { wiring.read(&session).await };
         let taken = reading.into_actor(self).map(|outcome, secrets, ctx| {
             secrets.reading = false;
@@ -108,8 +103,7 @@ impl VaultSecrets {
                 Ok(found) => Ok(secrets.take(found)),
                 Err(reason) => Err(secrets.keep_last_good(&reason)),
             };
-            // Whoever has gone away does not want to know any more.
-            asked.into_iter().for_each(|one| drop(one.send(found.clone())));
+            asked.answer(&found);
             secrets.report();
             // A reading may have logged in.
             secrets.plan_keeping(ctx);
@@ -248,11 +242,9 @@ impl Handler<RefreshSecrets> for VaultSecrets {
     type Result = ResponseFuture<Result<SecretsRefreshed, RefreshError>>;
 
     fn handle(&mut self, _: RefreshSecrets, ctx: &mut Self::Context) -> Self::Result {
-        let (asked, answer) = oneshot::channel();
-        self.asked.push(asked);
+        let answer = self.asked.join();
         self.read(ctx);
-        let ended = || RefreshError("the secrets actor was restarted while it read: ask again".to_owned());
-        Box::pin(async move { answer.await.unwrap_or_else(|_| Err(ended())) })
+        answer
     }
 }
 
