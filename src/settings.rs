@@ -12,6 +12,7 @@ use tillstream_secrets::{SecretsSettings, Source};
 use tillstream_supervision::WatchdogSettings;
 use tillstream_tls::TlsSettings;
 use tillstream_tokens::TokenSettings;
+use tillstream_traces::TracesSettings;
 use tillstream_validator::{RuleSettings, TopicSettings, ValidationSettings, ValidatorSettings};
 use tillstream_vault::VaultSettings;
 use tillstream_window::{DedupSettings, WindowSettings};
@@ -84,6 +85,8 @@ pub struct Settings {
     pub shutdown: ShutdownSettings,
     /// Log lines.
     pub log: LogSettings,
+    /// Which traces are kept and where their spans go.
+    pub traces: TracesSettings,
 }
 
 /// The directory of everything that must survive a restart.
@@ -171,6 +174,12 @@ impl Settings {
     /// The files of reporting.
     pub fn reporting_dir(&self) -> PathBuf {
         self.data_dir.0.join("reporting")
+    }
+
+    /// How spans tell this process from others: the machine (a container has its own name) and the port that it asked for.
+    pub fn instance(&self) -> String {
+        let machine = rustix::system::uname();
+        format!("{}:{}", machine.nodename().to_string_lossy(), self.http.listen.port())
     }
 
     /// The local secrets file.

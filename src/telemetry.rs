@@ -3,10 +3,14 @@
 
 use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tracing::error;
-use tracing_subscriber::EnvFilter;
+use tillstream_traces::Exporting;
+use tracing::{error, warn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 /// Goes before every filter: a client that sends garbage must not fill the log with errors that are not ours, and the Vault
 /// client logs every failed call some times over, which its room says once.
@@ -41,7 +45,7 @@ impl Default for LogSettings {
     }
 }
 
-/// Starts logging to standard error. The first call of a process holds.
+/// Starts logging to standard error, and handing spans on where they are made: start those first. The first call of a process holds.
 ///
 /// # Errors
 /// The filter cannot be read.
@@ -50,16 +54,26 @@ pub fn start(settings: &LogSettings) -> anyhow::Result<()> {
     let wanted = wanted.as_deref().unwrap_or(&settings.filter);
     let filter = EnvFilter::try_new(format!("{QUIET},{wanted}"))?;
     let terminal = std::io::stderr().is_terminal();
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(terminal);
+    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(terminal);
     let pretty = match settings.format {
         LogFormat::Auto => terminal,
         LogFormat::Pretty => true,
         LogFormat::Json => false,
     };
+    let lines = if pretty { lines.boxed() } else { lines.json().flatten_event(true).boxed() };
     // A second start in one process (tests) keeps the first subscriber.
-    let _ = if pretty { lines.try_init() } else { lines.json().flatten_event(true).try_init() };
+    let _ = tracing_subscriber::registry().with(tillstream_traces::layer()).with(lines.with_filter(filter)).try_init();
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+/// Sends the spans that are still here; last, because the drain is traced too.
+pub async fn finish(spans: Option<Exporting>, within: Duration) {
+    let Some(spans) = spans else { return };
+    let flushed = tokio::task::spawn_blocking(move || spans.finish(within)).await;
+    if let Err(error) = flushed {
+        warn!(%error, "the last spans were not sent");
+    }
 }
 
 /// Supervision catches panics and restarts; without this line nobody would see where they happened.

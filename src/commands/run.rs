@@ -18,6 +18,7 @@ use crate::telemetry;
 /// Runs the service.
 pub async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let settings = Settings::load(&args.config)?;
+    let spans = tillstream_traces::start(&settings.traces, &settings.instance())?;
     telemetry::start(&settings.log)?;
     let mut signals = StopSignals::listen()?;
     let starting = Starting::bind(settings).await?;
@@ -28,11 +29,13 @@ pub async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     };
     let left = args.duration.map(|duration| duration.saturating_sub(begun.elapsed()));
     let application = starting.build(needed)?;
+    let grace = application.grace();
     print::line(application.announcement().trim_end());
     let is_over = wait(&mut signals, left).await;
     signals.exit_on_next();
     let outcome = if is_over { settle::settle(&application).await } else { Ok(ExitCode::SUCCESS) };
     application.drain().await;
+    telemetry::finish(spans, grace).await;
     outcome
 }
 

@@ -8,7 +8,7 @@ use tillstream_messages::PublishAggregate;
 
 use super::errors::ApiError;
 use super::negotiate::error_shape;
-use super::{Api, body};
+use super::{Api, body, trace};
 use crate::roles::Role;
 
 /// A recorded aggregate.
@@ -44,7 +44,8 @@ pub async fn post(api: web::Data<Api>, request: HttpRequest, payload: web::Paylo
     let body = body::read_json(&request, payload, api.settings.max_body, api.settings.body_timeout).await?;
     let shape = error_shape(&request);
     let event = AggregatedEvent::from_json(&body).map_err(|errors| ApiError::invalid_body(errors, shape))?;
-    let verdict = validator.ask(PublishAggregate { event }, api.settings.answer_within).await?;
+    let order = PublishAggregate { event, trace: trace::context(&request) };
+    let verdict = validator.ask(order, api.settings.answer_within).await?;
     verdict.map_err(|refused| ApiError::from_aggregate_refused(refused, shape))?;
     let message = "Aggregated data received successfully.";
     Ok(HttpResponse::Ok().json(AggregateAnswer { status: "success", message }))

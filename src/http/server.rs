@@ -19,7 +19,7 @@ use tillstream_tls::{Keyring, TlsSettings};
 use super::errors::ApiError;
 use super::settings::HttpSettings;
 use super::unread::Unread;
-use super::{Api, metrics, prefix, routes};
+use super::{Api, metrics, prefix, routes, trace};
 
 /// A peer that does not read its answer's end is cut off after this time.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -128,6 +128,7 @@ pub fn app(
 > {
     let settings = shared.settings.clone();
     let app = App::new().app_data(shared).configure(routes::configure).wrap(metrics::middleware());
+    let app = app.wrap_fn(trace::correlate).wrap(trace::middleware());
     app.wrap_fn(move |request, service| front(request, service, &settings))
 }
 

@@ -1,16 +1,115 @@
-//! Reads the W3C trace context of a request.
-//! Refuses nothing: a request without a valid one is served like any other.
+//! Which trace a request belongs to: read from its `traceparent` or begun here, and the span of a request whose trace is kept.
+//! Refuses nothing: a request without a valid context is served like any other.
 
-use actix_web::HttpRequest;
-use actix_web::http::header::{HeaderName, HeaderValue};
-use tillstream_messages::TraceContext;
+use actix_web::body::MessageBody;
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::middleware::Condition;
+use actix_web::{Error, HttpMessage, HttpRequest};
+use tillstream_messages::{TraceContext, TraceIds};
+use tillstream_traces::{Correlated, HttpServer, Origin};
+use tracing::Span;
+use tracing_actix_web::{RootSpanBuilder, TracingLogger};
 
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
-/// The trace that the sender's `traceparent` names. Two of them name none; several `tracestate` are one list.
+/// What asks all the time how the process is, and is nobody's request.
+const UNTRACED: [&str; 3] = ["/metrics", "/health", "/api/v1/health"];
+
+/// The trace of a request, found in its extensions.
+#[derive(Debug, Clone)]
+struct RequestTrace {
+    /// Where its log lines belong.
+    ids: TraceIds,
+    /// What messages that it causes say.
+    passed_on: Option<TraceContext>,
+}
+
+/// Makes the span of a request whose trace is kept.
+pub struct ServerSpans;
+
+/// The middleware around everything that a request's span covers; absent while no spans are made.
+pub fn middleware() -> Condition<TracingLogger<ServerSpans>> {
+    Condition::new(tillstream_traces::is_on(), TracingLogger::new())
+}
+
+/// What the messages that a request causes say about its trace.
 pub fn context(request: &HttpRequest) -> Option<TraceContext> {
-    let headers = request.headers();
+    let known = request.extensions().get::<RequestTrace>().map(|trace| trace.passed_on.clone());
+    known.unwrap_or_else(|| sent(request.headers()))
+}
+
+/// The trace's id as logs write it. Every request that has come through the front has one.
+pub fn id(request: &HttpRequest) -> Option<String> {
+    let ids = request.extensions().get::<RequestTrace>().map(|trace| trace.ids);
+    ids.map(|ids| format!("{:032x}", ids.trace))
+}
+
+/// Serves a request whose log lines belong to its trace.
+pub fn correlate<S, B>(
+    request: ServiceRequest,
+    service: &S,
+) -> impl Future<Output = Result<ServiceResponse<B>, Error>> + use<S, B>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+{
+    let known = request.extensions().get::<RequestTrace>().map(|trace| trace.ids);
+    let ids = known.unwrap_or_else(|| RequestTrace::without_span(Origin::of(sent(request.headers()))).note(&request));
+    Correlated::new(service.call(request), Some(ids))
+}
+
+// === impl RequestTrace ===
+
+impl RequestTrace {
+    fn without_span(origin: Origin) -> Self {
+        Self { ids: origin.context().ids(), passed_on: origin.passed_on() }
+    }
+
+    /// The span's context, or the sender's where no span is made.
+    fn of_span(span: &Span, origin: Origin) -> Self {
+        let adopted = if span.is_none() { None } else { origin.adopt(span) };
+        match adopted {
+            Some(context) => Self { ids: context.ids(), passed_on: Some(context) },
+            None => Self::without_span(origin),
+        }
+    }
+
+    fn note(self, request: &ServiceRequest) -> TraceIds {
+        let ids = self.ids;
+        request.extensions_mut().insert(self);
+        ids
+    }
+}
+
+// === impl ServerSpans ===
+
+impl RootSpanBuilder for ServerSpans {
+    fn on_request_start(request: &ServiceRequest) -> Span {
+        if UNTRACED.iter().any(|path| request.path().starts_with(path)) {
+            return Span::none();
+        }
+        let origin = Origin::of(sent(request.headers()));
+        let route = origin.context().is_sampled().then(|| request.match_pattern()).flatten();
+        let (method, path, connection) = (request.method().as_str(), request.path(), request.connection_info());
+        let scheme = connection.scheme();
+        let span = tillstream_traces::server(HttpServer { method, route: route.as_deref(), path, scheme }, &origin);
+        drop(connection);
+        RequestTrace::of_span(&span, origin).note(request);
+        span
+    }
+
+    fn on_request_end<B: MessageBody>(span: Span, outcome: &Result<ServiceResponse<B>, Error>) {
+        let status = match outcome {
+            Ok(response) => response.status(),
+            Err(error) => error.as_response_error().status_code(),
+        };
+        tillstream_traces::finish_server(&span, status.as_u16());
+    }
+}
+
+/// The trace that the sender's `traceparent` names. Two of them name none; several `tracestate` are one list.
+fn sent(headers: &HeaderMap) -> Option<TraceContext> {
     let mut parents = headers.get_all(&TRACEPARENT);
     let parent = parents.next()?.to_str().ok()?;
     if parents.next().is_some() {

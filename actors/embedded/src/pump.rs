@@ -100,6 +100,6 @@ async fn sent(sending: &mut Option<Sending>) {
 }
 
 fn tag_all(tags: &mut Tags, deliveries: Vec<Delivery>) -> Vec<InboundMessage> {
-    let tagged = deliveries.into_iter().map(|it| tags.tag(it.id, it.topic, it.payload, it.redelivered));
+    let tagged = deliveries.into_iter().map(|it| tags.tag(it.id, it.topic, it.payload, it.redelivered, None));
     tagged.collect()
 }

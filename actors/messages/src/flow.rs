@@ -6,6 +6,8 @@ use std::sync::Arc;
 use actix::Message;
 use bytes::Bytes;
 
+use crate::TraceContext;
+
 /// Names one delivery of one binding of a flow: a redelivery after a new bind has another tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeliveryTag {
@@ -26,6 +28,8 @@ pub struct InboundMessage {
     pub payload: Bytes,
     /// Delivered before, to this or another consumer, and not acknowledged.
     pub redelivered: bool,
+    /// The trace that its publisher put into it.
+    pub trace: Option<TraceContext>,
 }
 
 /// Fact: the flow is bound (again). Everything delivered under an older epoch and not acknowledged comes again.

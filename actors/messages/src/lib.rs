@@ -25,5 +25,5 @@ pub use secrets::{
     ListSecrets, RefreshError, RefreshSecrets, SecretEntry, SecretInUse, SecretTree, SecretsChanged, SecretsOverview,
     SecretsRefreshed,
 };
-pub use trace::TraceContext;
+pub use trace::{TraceContext, TraceIds};
 pub use validate::{AggregateRefused, Outcome, PublishAggregate, SaleAccepted, SaleRefused, ValidateSale};

@@ -52,6 +52,23 @@ pub enum PublishError {
     TooLarge,
 }
 
+// === impl PublishError ===
+
+impl PublishError {
+    /// Which of them it is, in a word that metrics and spans may use.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Down(_) => "down",
+            Self::Overloaded => "overloaded",
+            Self::Refused { .. } => "refused",
+            Self::NoSubscriber(_) => "no subscriber",
+            Self::Storage(_) => "storage",
+            Self::TooLarge => "too large",
+        }
+    }
+}
+
 // === impl PublishMessage ===
 
 impl PublishMessage {

@@ -1,65 +1,106 @@
 //! The W3C trace context of a request on its way to the message that the request causes.
 //! Starts no trace and adds no span; what is invalid counts as absent and is nobody's error.
 
+use std::sync::Arc;
+
 /// What every reader of a `tracestate` must be able to carry; no more of it is carried here.
 const MAX_STATE_BYTES: usize = 512;
+
+/// The flag that says that the spans of this trace are kept.
+const SAMPLED: u8 = 1;
 
 /// The trace that a message belongs to: `traceparent` and `tracestate` of <https://www.w3.org/TR/trace-context/>, valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TraceContext {
-    traceparent: String,
-    tracestate: Option<String>,
+    ids: TraceIds,
+    flags: u8,
+    state: Option<Arc<str>>,
+}
+
+/// Which span of which trace; neither is 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TraceIds {
+    /// Written as 32 hexadecimal digits.
+    pub trace: u128,
+    /// Written as 16 hexadecimal digits.
+    pub span: u64,
 }
 
 // === impl TraceContext ===
 
 impl TraceContext {
+    /// Nothing when one of the ids is 0.
+    #[must_use]
+    pub const fn new(ids: TraceIds, sampled: bool) -> Option<Self> {
+        if ids.trace == 0 || ids.span == 0 {
+            return None;
+        }
+        Some(Self { ids, flags: sampled as u8, state: None })
+    }
+
     /// Nothing when `traceparent` is invalid; an invalid `tracestate` is dropped alone, an empty one is none.
     #[must_use]
     pub fn parse(traceparent: &str, tracestate: &str) -> Option<Self> {
-        Some(Self { traceparent: parse_parent(traceparent)?, tracestate: parse_state(tracestate) })
+        let (ids, flags) = parse_parent(traceparent)?;
+        let valid = Self::new(ids, false)?;
+        Some(Self { flags, state: parse_state(tracestate), ..valid })
+    }
+
+    /// The same trace as seen from another of its spans.
+    #[must_use]
+    pub fn at(&self, span: u64) -> Option<Self> {
+        let ids = TraceIds { span, ..self.ids };
+        Some(Self { flags: self.flags, state: self.state.clone(), ..Self::new(ids, false)? })
+    }
+
+    /// Which span of which trace.
+    #[must_use]
+    pub const fn ids(&self) -> TraceIds {
+        self.ids
+    }
+
+    /// Whether whoever began the trace keeps its spans.
+    #[must_use]
+    pub const fn is_sampled(&self) -> bool {
+        self.flags & SAMPLED != 0
     }
 
     /// In version 00: `00-<trace>-<span>-<flags>`.
     #[must_use]
-    pub fn traceparent(&self) -> &str {
-        &self.traceparent
+    pub fn traceparent(&self) -> String {
+        let TraceIds { trace, span } = self.ids;
+        format!("00-{trace:032x}-{span:016x}-{:02x}", self.flags)
     }
 
     /// At most 512 printable characters, unread.
     #[must_use]
     pub fn tracestate(&self) -> Option<&str> {
-        self.tracestate.as_deref()
+        self.state.as_deref()
     }
 }
 
-fn parse_parent(text: &str) -> Option<String> {
+fn parse_parent(text: &str) -> Option<(TraceIds, u8)> {
     let mut fields = text.splitn(5, '-');
     let mut hex = |length| fields.next().filter(|field| is_hex(field, length));
     let (version, trace, span, flags) = (hex(2)?, hex(32)?, hex(16)?, hex(2)?);
-    if version == "ff" || is_zero(trace) || is_zero(span) {
-        return None;
-    }
+    let ids = TraceIds { trace: u128::from_str_radix(trace, 16).ok()?, span: u64::from_str_radix(span, 16).ok()? };
+    let flags = u8::from_str_radix(flags, 16).ok()?;
     match (version, fields.next()) {
-        ("00", None) => Some(text.to_owned()),
-        ("00", Some(_)) => None,
+        ("ff", _) | ("00", Some(_)) => None,
+        ("00", None) => Some((ids, flags)),
         // A later version begins with the same fields and is passed on as the one we know, with the one flag we know.
-        _ => Some(format!("00-{trace}-{span}-{:02x}", u8::from_str_radix(flags, 16).ok()? & 1)),
+        _ => Some((ids, flags & SAMPLED)),
     }
 }
 
-fn parse_state(text: &str) -> Option<String> {
+fn parse_state(text: &str) -> Option<Arc<str>> {
     let state = text.trim();
     let valid = (1..=MAX_STATE_BYTES).contains(&state.len()) && state.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-    valid.then(|| state.to_owned())
+    valid.then(|| state.into())
 }
 
 fn is_hex(text: &str, length: usize) -> bool {
     text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-}
-
-fn is_zero(hex: &str) -> bool {
-    hex.bytes().all(|byte| byte == b'0')
 }
 
 #[cfg(test)]
@@ -71,11 +112,14 @@ mod tests {
     const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
     fn parent(text: &str) -> Option<String> {
-        TraceContext::parse(text, "").map(|trace| trace.traceparent)
+        TraceContext::parse(text, "").map(|trace| trace.traceparent())
     }
 
     fn state(text: &str) -> Option<String> {
-        TraceContext::parse(PARENT, text).expect("a lone bad state does not spoil its parent").tracestate
+        TraceContext::parse(PARENT, text)
+            .expect("a lone bad state does not spoil its parent")
+            .tracestate()
+            .map(str::to_owned)
     }
 
     #[test]
@@ -84,6 +128,14 @@ mod tests {
         assert_eq!(trace.traceparent(), PARENT);
         assert_eq!(trace.tracestate(), Some("rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"));
         assert_eq!(parent(&PARENT.replace("-01", "-fe")), Some(PARENT.replace("-01", "-fe")));
+    }
+
+    #[test]
+    fn another_span_of_the_trace_keeps_all_but_the_span() {
+        let trace = TraceContext::parse(PARENT, "rojo=1").unwrap();
+        let child = trace.at(0x1234).unwrap();
+        assert_eq!(child.traceparent(), PARENT.replace("00f067aa0ba902b7", "0000000000001234"));
+        assert_eq!((child.tracestate(), child.is_sampled(), trace.at(0)), (Some("rojo=1"), true, None));
     }
 
     #[test]
@@ -141,7 +193,7 @@ mod tests {
         ) {
             if let Some(trace) = TraceContext::parse(&(version + &rest), &tracestate) {
                 prop_assert_eq!(trace.traceparent().len(), 55);
-                let again = TraceContext::parse(trace.traceparent(), trace.tracestate().unwrap_or_default());
+                let again = TraceContext::parse(&trace.traceparent(), trace.tracestate().unwrap_or_default());
                 prop_assert_eq!(again, Some(trace));
             }
         }

@@ -57,6 +57,8 @@ pub enum SaleRefused {
 pub struct PublishAggregate {
     /// The event, published byte for byte as it is written by the domain.
     pub event: AggregatedEvent,
+    /// The trace of the window's emission.
+    pub trace: Option<TraceContext>,
 }
 
 /// Why an aggregate was not published.

@@ -129,6 +129,7 @@ mod tests {
             topic: "t".into(),
             payload: Bytes::new(),
             redelivered: false,
+            trace: None,
         };
         numbers.map(message).collect()
     }

@@ -35,7 +35,7 @@ pub(crate) fn window_for_test(second: i64) -> DateTime<Utc> {
 
 pub(crate) fn inbound_for_test(number: u64, topic: &str, payload: impl Into<Bytes>) -> InboundMessage {
     let tag = DeliveryTag { epoch: 1, number };
-    InboundMessage { tag, topic: topic.into(), payload: payload.into(), redelivered: false }
+    InboundMessage { tag, topic: topic.into(), payload: payload.into(), redelivered: false, trace: None }
 }
 
 impl TestSale {

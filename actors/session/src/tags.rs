@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ahash::AHashMap;
 use bytes::Bytes;
-use tillstream_messages::{DeliveryTag, InboundMessage};
+use tillstream_messages::{DeliveryTag, InboundMessage, TraceContext};
 
 /// The open deliveries of one binding.
 pub struct Tags {
@@ -21,11 +21,18 @@ impl Tags {
     }
 
     /// Gives a delivery the next tag.
-    pub fn tag(&mut self, id: u64, topic: Arc<str>, payload: Bytes, redelivered: bool) -> InboundMessage {
+    pub fn tag(
+        &mut self,
+        id: u64,
+        topic: Arc<str>,
+        payload: Bytes,
+        redelivered: bool,
+        trace: Option<TraceContext>,
+    ) -> InboundMessage {
         self.last_number += 1;
         self.open.insert(self.last_number, id);
         let tag = DeliveryTag { epoch: self.epoch, number: self.last_number };
-        InboundMessage { tag, topic, payload, redelivered }
+        InboundMessage { tag, topic, payload, redelivered, trace }
     }
 
     /// The ids behind these tags, each once; tags of another binding have none.
@@ -49,7 +56,7 @@ mod tests {
     use super::*;
 
     fn tag_of(tags: &mut Tags, id: u64) -> u64 {
-        tags.tag(id, "t".into(), Bytes::new(), false).tag.number
+        tags.tag(id, "t".into(), Bytes::new(), false, None).tag.number
     }
 
     proptest! {

@@ -9,9 +9,10 @@ use actix::{Actor, Handler, ResponseFuture};
 use tillstream_domain::{AggregatedEvent, Checked, RuleError, Rules, TopicPrefix, Topics};
 use tillstream_messages::{
     AggregateRefused, Outcome, PublishAggregate, PublishError, PublishMessage, SaleAccepted, SaleRefused,
-    SecretsChanged, ValidateSale, WallClock,
+    SecretsChanged, TraceContext, ValidateSale, WallClock,
 };
 use tillstream_supervision::{AskError, Port, SupervisedContext, supervised};
+use tillstream_traces::{Correlated, Correlation, Sent, Step};
 use tracing::error;
 
 use crate::events::{AggregateRejected, BodyRejected, PublishFailed, TransactionPublished};
@@ -57,36 +58,52 @@ impl Validator {
     }
 
     /// The message to publish and what to answer once it is.
-    fn prepare(&self, order: ValidateSale) -> Result<(PublishMessage, Checked), SaleRefused> {
+    fn prepare(&self, order: ValidateSale) -> Result<(Step, PublishMessage, Checked), SaleRefused> {
         let ValidateSale { body, trace } = order;
+        let mut step = tillstream_traces::validate_sale(trace.as_ref());
         let now = self.clock.now();
-        let checked = self.rules.check(&body, now).map_err(|errors| self.refuse(&body, errors))?;
+        let checked = self.rules.check(&body, now).map_err(|errors| self.refuse(&body, errors, &mut step))?;
         self.memory.clock.agree();
         let transaction = &checked.transaction;
+        describe(&mut step, &checked);
+        let what = if transaction.is_paid() { Sent::Receipt } else { Sent::Failed };
+        let sending = tillstream_traces::send(what, &transaction.transaction_id, trace.as_ref());
         let message = PublishMessage {
             topic: self.topics.transaction(transaction),
             message_id: transaction.transaction_id.uuid(),
             payload: transaction.to_payload(now).into(),
             partition_key: transaction.store_id.number(),
-            trace,
+            trace: sending.context_or(trace),
         };
-        Ok((message, checked))
+        Ok((sending, message, checked))
     }
 
     /// The till's fault, unless most tills say that it is ours.
-    fn refuse(&self, body: &[u8], errors: Vec<RuleError>) -> SaleRefused {
+    fn refuse(&self, body: &[u8], errors: Vec<RuleError>, step: &mut Step) -> SaleRefused {
         if !RuleError::only_in_future(&errors) {
             self.memory.clock.agree();
         } else if self.memory.clock.disagree(self.rules.till_of(body)) {
             return SaleRefused::ClockSuspect;
         }
+        step.outcome("rejected");
+        step.rules(errors.iter().map(|error| error.code));
         BodyRejected { errors: &errors }.emit();
         SaleRefused::Invalid(errors)
     }
 
-    fn publish(&self, message: PublishMessage) -> impl Future<Output = Result<(), PublishError>> + use<> {
+    /// The step lasts until the broker has answered.
+    fn publish(
+        &self,
+        mut step: Step,
+        message: PublishMessage,
+    ) -> impl Future<Output = Result<(), PublishError>> + use<> {
+        let ids = step.ids();
         let word = self.publisher.ask(message, self.publish_timeout);
-        async move { word.await.unwrap_or_else(|reason| Err(unanswered(reason))) }
+        let answer = async move {
+            let answer = word.await.unwrap_or_else(|reason| Err(unanswered(reason)));
+            answer.inspect_err(|error| step.fail(error.kind()))
+        };
+        Correlated::new(answer, ids)
     }
 
     /// Queues keep their subscriptions while the process runs: below another prefix nobody would take a sale.
@@ -118,11 +135,12 @@ impl Handler<ValidateSale> for Validator {
     type Result = ResponseFuture<Result<SaleAccepted, SaleRefused>>;
 
     fn handle(&mut self, order: ValidateSale, _: &mut Self::Context) -> Self::Result {
-        let (message, checked) = match self.prepare(order) {
+        let _correlation = Correlation::begin(order.trace.as_ref().map(TraceContext::ids));
+        let (step, message, checked) = match self.prepare(order) {
             Ok(prepared) => prepared,
             Err(refused) => return Box::pin(ready(Err(refused))),
         };
-        let published = self.publish(message);
+        let published = self.publish(step, message);
         Box::pin(async move {
             let store = checked.transaction.store_id;
             published.await.inspect_err(|reason| PublishFailed { store, reason }.emit())?;
@@ -136,7 +154,7 @@ impl Handler<PublishAggregate> for Validator {
     type Result = ResponseFuture<Result<(), AggregateRefused>>;
 
     fn handle(&mut self, order: PublishAggregate, _: &mut Self::Context) -> Self::Result {
-        let PublishAggregate { event } = order;
+        let PublishAggregate { event, trace } = order;
         let store = event.store_id;
         let payload = event.to_json();
         // What is read back from the document is what any consumer will read.
@@ -145,7 +163,10 @@ impl Handler<PublishAggregate> for Validator {
             return Box::pin(ready(Err(AggregateRefused::Invalid(errors))));
         }
         let topic = self.topics.aggregation(&event);
-        let published = self.publish(PublishMessage::new(topic, event.event_id, payload, store.number()));
+        let step = tillstream_traces::send(Sent::Aggregation, &event.event_id, trace.as_ref());
+        let trace = step.context_or(trace);
+        let message = PublishMessage { trace, ..PublishMessage::new(topic, event.event_id, payload, store.number()) };
+        let published = self.publish(step, message);
         Box::pin(async move {
             published.await.inspect_err(|reason| PublishFailed { store, reason }.emit())?;
             Ok(())
@@ -161,6 +182,17 @@ impl Handler<SecretsChanged> for Validator {
             self.compare_prefix(fact.tree.expose(PREFIX_PATH, PREFIX_KEY));
         }
     }
+}
+
+fn describe(step: &mut Step, checked: &Checked) {
+    let Checked { transaction, corrections } = checked;
+    step.transaction(&transaction.transaction_id);
+    step.store(&transaction.store_id);
+    step.outcome(match (transaction.is_paid(), corrections.is_empty()) {
+        (false, _) => "payment_failed",
+        (true, true) => "accepted",
+        (true, false) => "corrected",
+    });
 }
 
 fn accepted(checked: Checked) -> SaleAccepted {

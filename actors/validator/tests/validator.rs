@@ -243,7 +243,7 @@ async fn an_aggregate_is_published_byte_for_byte() {
         let (publisher, published) = willing();
         let bench = bench(publisher);
 
-        bench.pool.aggregates().ask(PublishAggregate { event: event() }, WITHIN).await.unwrap().unwrap();
+        bench.pool.aggregates().ask(PublishAggregate { event: event(), trace: None }, WITHIN).await.unwrap().unwrap();
 
         let message = published.lock().unwrap().remove(0);
         let id = event().event_id;
@@ -269,7 +269,7 @@ async fn tills_that_crowd_a_hung_validator_do_not_hold_windows_up() {
         let mut stuck = std::pin::pin!(futures_util::future::join_all(stuck));
         assert!(timeout(Duration::from_millis(1), &mut stuck).await.is_err());
 
-        let order = PublishAggregate { event: event() };
+        let order = PublishAggregate { event: event(), trace: None };
         let answer = pool.aggregates().ask(order, Duration::from_millis(50)).await;
 
         assert_eq!(answer, Ok(Ok(())));
@@ -284,7 +284,12 @@ async fn an_aggregate_with_an_id_that_it_cannot_have_is_refused() {
         let (publisher, published) = willing();
         let forged = AggregatedEvent { transaction_count: 2, ..event() };
 
-        let answer = bench(publisher).pool.aggregates().ask(PublishAggregate { event: forged }, WITHIN).await.unwrap();
+        let answer = bench(publisher)
+            .pool
+            .aggregates()
+            .ask(PublishAggregate { event: forged, trace: None }, WITHIN)
+            .await
+            .unwrap();
 
         assert!(matches!(answer, Err(AggregateRefused::Invalid(_))), "{answer:?}");
         assert!(published.lock().unwrap().is_empty());

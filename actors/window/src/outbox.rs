@@ -428,7 +428,7 @@ impl Outbox {
         let published = async move {
             match event {
                 PendingEvent::Aggregate(event) => {
-                    aggregate_verdict(aggregates.ask(PublishAggregate { event }, PUBLISH_WITHIN).await)
+                    aggregate_verdict(aggregates.ask(PublishAggregate { event, trace: None }, PUBLISH_WITHIN).await)
                 }
                 PendingEvent::Message(message) => message_verdict(messages.ask(message, PUBLISH_WITHIN).await),
             }

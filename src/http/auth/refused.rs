@@ -101,13 +101,13 @@ impl Gate {
     pub(super) fn refuse(&self, request: &HttpRequest, refused: &Refused) -> ApiError {
         let why = &refused.why;
         metrics::REFUSALS.with_label_values(&[why.label()]).inc();
-        let (route, trace) = (request.match_pattern(), trace::context(request));
+        let (route, trace) = (request.match_pattern(), trace::id(request));
         let refusal = Refusal {
             user: refused.user.as_deref(),
             wanted: route.as_deref().unwrap_or(metrics::UNMATCHED),
             object: None,
             address: Some(self.address(request)),
-            trace: trace.as_ref().and_then(|trace| trace.traceparent().split('-').nth(1)),
+            trace: trace.as_deref(),
             reason: why.reason(),
             begun: refused.begun,
         };

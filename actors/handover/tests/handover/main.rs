@@ -87,7 +87,7 @@ impl Bench {
     }
 
     async fn hand_over_event(&self, event: AggregatedEvent) -> Answer {
-        let asked = self.handover.ask(PublishAggregate { event }, WITHIN).await;
+        let asked = self.handover.ask(PublishAggregate { event, trace: None }, WITHIN).await;
         asked.expect("stuck: the hand-over neither has an answer nor gives up")
     }
 }

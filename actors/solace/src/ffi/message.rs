@@ -106,9 +106,10 @@ impl OutgoingMessage {
     }
 
     fn set_user_properties(&self, contents: Contents<'_>) -> Result<(), UnfitMessage> {
+        let parent = contents.trace.map(TraceContext::traceparent);
         let properties = [
             (PARTITION_KEY, Some(contents.partition_key)),
-            (TRACE_PARENT, contents.trace.map(TraceContext::traceparent)),
+            (TRACE_PARENT, parent.as_deref()),
             (TRACE_STATE, contents.trace.and_then(TraceContext::tracestate)),
         ];
         let mut map = ptr::null_mut();

@@ -235,7 +235,7 @@ impl Carriage {
             return;
         }
         hand.taken(inbox);
-        let tagged = inbox.drain(..).map(|it| self.tags.tag(it.id, it.topic, it.payload, it.redelivered));
+        let tagged = inbox.drain(..).map(|it| self.tags.tag(it.id, it.topic, it.payload, it.redelivered, None));
         self.fetched = Some(tagged.collect());
     }
 

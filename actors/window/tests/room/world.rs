@@ -313,7 +313,7 @@ impl World {
             let tag = DeliveryTag { epoch: broker.epoch, number: broker.next_number };
             broker.next_number += 1;
             broker.unacknowledged.insert(tag.number, payload.clone());
-            messages.push(InboundMessage { tag, topic: "receipt".into(), payload, redelivered });
+            messages.push(InboundMessage { tag, topic: "receipt".into(), payload, redelivered, trace: None });
         }
         broker.peak_unacknowledged = broker.peak_unacknowledged.max(broker.unacknowledged.len());
         let epoch = broker.epoch;
