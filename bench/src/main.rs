@@ -12,6 +12,7 @@ mod recovery;
 mod steady;
 mod stores;
 mod throughput;
+mod traces;
 mod wrk;
 
 use std::path::PathBuf;
@@ -56,6 +57,8 @@ pub enum Measurement {
     Kills,
     /// The embedded broker inside the process against the same broker behind SMF.
     Backends,
+    /// What traces cost at several shares of kept ones.
+    Traces,
     /// Aggregation alone against Bytewax, what supervision costs, and how fast a killed actor answers again.
     Engines,
 }
@@ -79,6 +82,9 @@ async fn main() -> Result<()> {
     }
     if wanted(Measurement::Backends) {
         backends::measure(&options).await?;
+    }
+    if wanted(Measurement::Traces) {
+        traces::measure(&options).await?;
     }
     if wanted(Measurement::Engines) {
         engines::measure(&options)?;

@@ -1,6 +1,6 @@
 //! A known text in the place of every secret, a service at the loudest log level that is made to fail in every way, and a search
-//! for those texts in everything that it lets out: its log, its answers, its files, the command lines of its processes.
-//! Exported traces are searched once there are any.
+//! for those texts in everything that it lets out: its log, its answers, its files, its spans, the command lines of its
+//! processes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::command_line::run;
 use crate::support::{
-    Answer, Authority, Badge, SALES, SHORT_LIVED, Sale, Setup, TestApp, TestVault, eventually, pause,
+    Answer, Authority, Badge, Collector, SALES, SHORT_LIVED, Sale, Setup, TestApp, TestVault, eventually, pause,
 };
 
 const SOON: Duration = Duration::from_secs(60);
@@ -214,7 +214,7 @@ async fn until_troubled(app: &TestApp, evidence: &mut Evidence) {
 }
 
 /// All that a service, its broker and `check` leave behind.
-async fn collect(app: &mut TestApp, evidence: &mut Evidence, but: &[PathBuf]) {
+async fn collect(app: &mut TestApp, evidence: &mut Evidence, but: &[PathBuf], collector: &Collector) {
     for route in ROUTES {
         evidence.answered(route, &app.get(route, "admin").await);
     }
@@ -227,17 +227,22 @@ async fn collect(app: &mut TestApp, evidence: &mut Evidence, but: &[PathBuf]) {
     let printed = app.printed();
     assert!(printed.contains("TRACE") || printed.contains("DEBUG"), "this is not the loudest level");
     evidence.add("the log", printed);
+    let spans = collector.all();
+    assert!(spans.len() > 10, "a search in few spans proves nothing: {spans:?}");
+    evidence.add("the spans", format!("{spans:?}"));
     evidence.files(setup.home(), but);
 }
 
-fn loud(setup: Setup) -> Setup {
-    setup.setting("log.filter", "trace").setting("log.format", "json").setting("secrets.refresh", "1s")
+fn loud(setup: Setup, collector: &Collector) -> Setup {
+    let setup = collector.watches(setup, "1").setting("log.filter", "trace").setting("log.format", "json");
+    setup.setting("secrets.refresh", "1s")
 }
 
 #[tokio::test]
 async fn no_secret_of_a_local_file_is_in_anything_that_the_service_lets_out() {
     let (mut canaries, mut evidence) = (Canaries::default(), Evidence::default());
-    let mut app = loud(Setup::new()).start().await;
+    let collector = Collector::start().await;
+    let mut app = loud(Setup::new(), &collector).start().await;
     let file = app.setup().secrets_file();
     let read = || toml::from_str::<toml::Table>(&fs::read_to_string(&file).unwrap()).unwrap();
     canaries.add_tree(&read());
@@ -271,7 +276,7 @@ async fn no_secret_of_a_local_file_is_in_anything_that_the_service_lets_out() {
     refresh(&app, &mut evidence).await;
     log_in_in_every_way(&app, &mut canaries, &mut evidence).await;
     pause(A_MOMENT).await;
-    collect(&mut app, &mut evidence, &[file]).await;
+    collect(&mut app, &mut evidence, &[file], &collector).await;
 
     canaries.are_nowhere_in(&evidence);
 }
@@ -280,7 +285,8 @@ async fn no_secret_of_a_local_file_is_in_anything_that_the_service_lets_out() {
 async fn no_secret_of_a_server_and_nothing_to_log_in_there_with_is_in_anything_that_the_service_lets_out() {
     let (mut canaries, mut evidence) = (Canaries::default(), Evidence::default());
     let vault = TestVault::start(SHORT_LIVED).await;
-    let mut app = loud(Setup::new().on_vault(&vault)).start().await;
+    let collector = Collector::start().await;
+    let mut app = loud(Setup::new().on_vault(&vault), &collector).start().await;
     canaries.add_tree(&vault.tree());
     let [role_id, secret_id] = vault.ids();
     canaries.add("role id", &role_id);
@@ -314,7 +320,7 @@ async fn no_secret_of_a_server_and_nothing_to_log_in_there_with_is_in_anything_t
     pause(Duration::from_secs(7)).await;
     log_in_in_every_way(&app, &mut canaries, &mut evidence).await;
     let printed = app.printed();
-    collect(&mut app, &mut evidence, &[]).await;
+    collect(&mut app, &mut evidence, &[], &collector).await;
 
     canaries.are_nowhere_in(&evidence);
     assert_eq!(tokens_in(&printed), Vec::<&str>::new(), "a token of the server");
@@ -343,7 +349,8 @@ fn a_token_is_told_from_other_words() {
 async fn no_private_key_is_in_anything_that_the_service_lets_out() {
     let (mut canaries, mut evidence) = (Canaries::default(), Evidence::default());
     let authority = Authority::new();
-    let mut app = loud(Setup::new().over_tls("on", &authority)).setting("tls.reload", "1s").start().await;
+    let collector = Collector::start().await;
+    let mut app = loud(Setup::new().over_tls("on", &authority), &collector).setting("tls.reload", "1s").start().await;
     let key = app.setup().home().join("tls.key");
     let text = fs::read_to_string(&key).unwrap();
     canaries.add_key("the key of the server", &text);
@@ -359,7 +366,7 @@ async fn no_private_key_is_in_anything_that_the_service_lets_out() {
     fail(&app, &mut evidence).await;
     app.becomes_ready().await;
     let files = [app.setup().secrets_file(), key];
-    collect(&mut app, &mut evidence, &files).await;
+    collect(&mut app, &mut evidence, &files, &collector).await;
 
     canaries.are_nowhere_in(&evidence);
 }

@@ -36,6 +36,7 @@ mod sync_proof;
 mod tls;
 mod tokens;
 mod trace;
+mod traces;
 #[cfg(feature = "solace")]
 mod vault_broker;
 mod vault_rotation;
