@@ -41,7 +41,7 @@ mod tests;
 
 pub use auth::{Gate, UserBook, Users};
 pub use doors::{Door, Doors};
-pub use health::Health;
+pub use health::{Figures, Health};
 pub use in_flight::InFlight;
 pub use ledger::is_balanced;
 pub use openapi::Documents;

@@ -4,6 +4,7 @@
 pub mod asyncapi;
 pub mod cli;
 pub mod commands;
+pub mod disk;
 pub mod faults;
 pub mod http;
 pub mod roles;

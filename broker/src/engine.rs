@@ -12,6 +12,7 @@ use bytes::Bytes;
 use crate::disk::Disk;
 use crate::group::{Answer, Draft, Group, Pledge, Stamp};
 use crate::inbox::{Found, Waiting};
+use crate::metrics;
 use crate::shared::Shared;
 use crate::store::{Store, StoreError};
 use crate::upkeep::{Health, SMALL_FILE_BYTES};
@@ -60,6 +61,7 @@ struct Departing(Arc<Shared>);
 impl Engine {
     /// Begins as if space were short: the first upkeep makes the reserve, or says why messages are refused.
     pub(crate) fn new(shared: Arc<Shared>, disk: Arc<dyn Disk>, store: Store, sequence: u64) -> Self {
+        metrics::register();
         let now = Instant::now();
         Self {
             shared,
@@ -132,8 +134,12 @@ impl Engine {
             Ok(group) => group,
             Err(error) => return self.storage_failed(&error, None),
         };
+        let began = Instant::now();
         match store.commit(&group) {
-            Ok(()) => self.landed(group),
+            Ok(()) => {
+                metrics::committed(began.elapsed(), group.messages());
+                self.landed(group);
+            }
             Err(error) => self.storage_failed(&error, Some(group)),
         }
     }

@@ -178,6 +178,11 @@ pub(crate) struct Stamp {
 // === impl Group ===
 
 impl Group {
+    /// Messages that it stores.
+    pub(crate) fn messages(&self) -> usize {
+        self.chunks.iter().map(|new| new.chunk.entries.len()).sum()
+    }
+
     /// It is on disk: queues take what is theirs. Returns the consumers that have something now.
     pub(crate) fn land(&mut self, state: &mut State) -> Vec<Waker> {
         for (index, progress) in &self.progress {

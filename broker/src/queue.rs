@@ -71,6 +71,7 @@ pub(crate) struct Queue {
     pub(crate) written: Option<Progress>,
     depth_gauge: IntGauge,
     unacked_gauge: IntGauge,
+    bytes_gauge: IntGauge,
 }
 
 // === impl Part ===
@@ -114,6 +115,8 @@ impl Queue {
     pub(crate) fn new(spec: QueueSpec, retired: bool) -> Self {
         let depth_gauge = metrics::QUEUE_DEPTH.with_label_values(&[&spec.name]);
         let unacked_gauge = metrics::UNACKNOWLEDGED.with_label_values(&[&spec.name]);
+        let bytes_gauge = metrics::QUEUE_BYTES.with_label_values(&[&spec.name]);
+        metrics::QUEUE_MAX_BYTES.with_label_values(&[&spec.name]).set(gauged(spec.quota_bytes));
         Self {
             spec,
             retired,
@@ -136,6 +139,7 @@ impl Queue {
             written: None,
             depth_gauge,
             unacked_gauge,
+            bytes_gauge,
         }
     }
 
@@ -298,5 +302,11 @@ impl Queue {
     pub(crate) fn show(&self) {
         self.depth_gauge.set(self.depth as i64);
         self.unacked_gauge.set(self.unacked as i64);
+        self.bytes_gauge.set(gauged(self.bytes));
     }
+}
+
+/// A quota without limit is more than a gauge can show.
+fn gauged(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
 }

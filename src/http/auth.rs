@@ -68,6 +68,7 @@ pub struct Gate {
 impl Gate {
     /// A gate that takes passwords.
     pub fn new(settings: &HttpSettings, users: Users) -> Self {
+        refused::register_metrics();
         Self {
             users,
             tokens: TokenBook::off(),

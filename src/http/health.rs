@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 use tillstream_messages::{HealthBoard, Leg, LegState};
@@ -12,6 +13,23 @@ use tillstream_session::Backend;
 
 use super::Api;
 use crate::roles::{Role, Roles};
+use details::{Detail, Details, Status};
+
+mod details;
+
+#[cfg(test)]
+mod tests;
+
+pub use details::Figures;
+
+/// The media type of all answers about health: draft-inadarei-api-health-check.
+const HEALTH_JSON: &str = "application/health+json";
+
+const OK: &str = "ok";
+const ERROR: &str = "error";
+/// Where somebody who reads health looks next.
+const LINKS: [(&str, &str); 3] =
+    [("actors", "/api/v1/actors"), ("metrics", "/metrics"), ("documentation", "/api/v1/pos/docs")];
 
 /// Says what is wrong, if something is.
 type Word = Arc<dyn Fn() -> Option<String> + Send + Sync>;
@@ -27,17 +45,31 @@ pub struct Health {
     stuck: Word,
     draining: Arc<AtomicBool>,
     started: Arc<AtomicBool>,
+    figures: Option<Figures>,
 }
 
-/// The health document.
+/// The health document, `application/health+json`; what does not concern a probe stands only in `/api/v1/health`.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct HealthAnswer {
-    /// `ok` or `error`.
+    /// `ok` and `error`, as the format's `pass` and `fail` may be written; `warn` while something wants a look.
     status: &'static str,
     /// For a person.
     message: String,
     /// What was looked at: `up`, `up, but` with what is about to bring it down, or why it is down.
     checks: BTreeMap<&'static str, String>,
+    /// The same and more in the form of the format: lists of findings by `component:measurement`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Details>,
+    /// Of the API.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<&'static str>,
+    /// Of the program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    release_id: Option<&'static str>,
+    /// Where there is more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    links: Option<BTreeMap<&'static str, &'static str>>,
 }
 
 /// The legs that a role stands on, whatever the broker is.
@@ -83,7 +115,16 @@ impl Health {
     ) -> Self {
         let legs = legs_on(roles, Backend::Embedded);
         let (degraded, stuck) = (Arc::new(degraded), Arc::new(|| None));
-        Self { legs, shown: Vec::new(), board, degraded, stuck, draining: Arc::default(), started: Arc::default() }
+        Self {
+            legs,
+            shown: Vec::new(),
+            board,
+            degraded,
+            stuck,
+            draining: Arc::default(),
+            started: Arc::default(),
+            figures: None,
+        }
     }
 
     /// The health of a process that has its address and waits for its secrets.
@@ -98,6 +139,7 @@ impl Health {
             stuck,
             draining: Arc::default(),
             started: Arc::default(),
+            figures: None,
         }
     }
 
@@ -113,9 +155,20 @@ impl Health {
         self
     }
 
+    /// The same with somebody else who knows who gave up.
+    #[cfg(test)]
+    pub(super) fn with_trouble(self, degraded: impl Fn() -> Option<String> + Send + Sync + 'static) -> Self {
+        Self { degraded: Arc::new(degraded), ..self }
+    }
+
     /// The same, not alive while the watchdog says so.
     pub fn watched(self, stuck: impl Fn() -> Option<String> + Send + Sync + 'static) -> Self {
         Self { stuck: Arc::new(stuck), ..self }
+    }
+
+    /// The same with figures in its document.
+    pub fn with(self, figures: Figures) -> Self {
+        Self { figures: Some(figures), ..self }
     }
 
     /// From now on the process is not ready: it finishes what it has.
@@ -171,28 +224,93 @@ impl Health {
         legs.chain([("supervision", supervision), ("threads", threads)]).collect()
     }
 
+    /// How the leg is; one that is only shown takes nobody down.
+    fn leg(&self, leg: Leg, is_needed: bool) -> Detail {
+        let detail = match self.board.get(leg) {
+            LegState::Up => {
+                let trouble = self.board.remark_on(leg);
+                let status = if trouble.is_some() { Status::Warn } else { Status::Pass };
+                Detail::new(status, "up").saying(trouble)
+            }
+            LegState::Down(reason) => {
+                let status = if is_needed { Status::Fail } else { Status::Warn };
+                Detail::new(status, "down").saying(Some(reason))
+            }
+        };
+        if leg.is_outside() { detail.of_a_system() } else { detail }
+    }
+
+    fn details(&self) -> Details {
+        let needed = self.legs.iter().map(|leg| (*leg, self.leg(*leg, true)));
+        let legs: Vec<_> = needed.chain(self.shown.iter().map(|leg| (*leg, self.leg(*leg, false)))).collect();
+        let status_of = |wanted| legs.iter().find(|(leg, _)| *leg == wanted).map_or(Status::Pass, |(_, d)| d.status());
+        let (secrets, clock) = (status_of(Leg::Secrets), status_of(Leg::Clock));
+        let mut details = self.figures.as_ref().map(|from| from.details(secrets, clock)).unwrap_or_default();
+        details.extend(legs.into_iter().map(|(leg, detail)| (format!("{}:state", leg.name()), vec![detail])));
+        details.insert("threads:state".to_owned(), vec![standing(self.stuck())]);
+        details.insert("supervision:state".to_owned(), vec![standing((self.degraded)().map(who_gave_up))]);
+        details
+    }
+
+    /// Whether it can do its work, in detail.
+    pub(super) fn document(&self) -> HttpResponse {
+        let trouble = self.trouble();
+        let details = self.details();
+        let wants_a_look = details.values().flatten().any(|detail| detail.status() > Status::Pass);
+        let mut answer = self.answer(trouble);
+        if wants_a_look && answer.status == OK {
+            answer.status = "warn";
+        }
+        answer.respond(Some(details))
+    }
+
     /// Whether it can do its work.
     pub(super) fn work(&self) -> HttpResponse {
-        self.answer(self.trouble())
+        self.answer(self.trouble()).respond(None)
     }
 
     /// Whether it can help itself.
     pub(super) fn life(&self) -> HttpResponse {
-        self.answer(self.stuck())
+        self.answer(self.stuck()).respond(None)
     }
 
     /// Whether it has been able to do its work once.
     pub(super) fn beginning(&self) -> HttpResponse {
-        self.answer((!self.has_started()).then(|| "the process is still starting".to_owned()))
+        self.answer((!self.has_started()).then(|| "the process is still starting".to_owned())).respond(None)
     }
 
-    fn answer(&self, trouble: Option<String>) -> HttpResponse {
-        let Some(message) = trouble else {
-            let message = "The application is healthy and running.".to_owned();
-            return HttpResponse::Ok().json(HealthAnswer { status: "ok", message, checks: self.checks() });
-        };
-        HttpResponse::ServiceUnavailable().json(HealthAnswer { status: "error", message, checks: self.checks() })
+    fn answer(&self, trouble: Option<String>) -> HealthAnswer {
+        let status = if trouble.is_some() { ERROR } else { OK };
+        let message = trouble.unwrap_or_else(|| "The application is healthy and running.".to_owned());
+        let checks = self.checks();
+        HealthAnswer { status, message, checks, details: None, version: None, release_id: None, links: None }
     }
+}
+
+// === impl HealthAnswer ===
+
+impl HealthAnswer {
+    fn respond(mut self, details: Option<Details>) -> HttpResponse {
+        if details.is_some() {
+            self.details = details;
+            self.version = Some("1");
+            self.release_id = Some(env!("CARGO_PKG_VERSION"));
+            self.links = Some(LINKS.into());
+        }
+        let code = if self.status == ERROR { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+        HttpResponse::build(code).content_type(HEALTH_JSON).json(self)
+    }
+}
+
+/// What it said when it failed is for the administrator.
+fn who_gave_up(trouble: String) -> String {
+    let path = trouble.split_once(": ").map_or(trouble.as_str(), |(path, _)| path);
+    format!("`{path}` is over its restart budget")
+}
+
+fn standing(trouble: Option<String>) -> Detail {
+    let Some(trouble) = trouble else { return Detail::new(Status::Pass, "up") };
+    Detail::new(Status::Fail, "down").saying(Some(trouble))
 }
 
 fn up() -> String {
@@ -206,12 +324,12 @@ fn up() -> String {
     tag = "operation",
     operation_id = "health",
     responses(
-        (status = 200, description = "All legs stand", body = HealthAnswer),
-        (status = 503, description = "A leg is down", body = HealthAnswer),
+        (status = 200, description = "All legs stand", body = HealthAnswer, content_type = "application/health+json"),
+        (status = 503, description = "A leg is down", body = HealthAnswer, content_type = "application/health+json"),
     )
 )]
 pub async fn health(api: web::Data<Api>) -> HttpResponse {
-    api.health.work()
+    api.health.document()
 }
 
 /// Whether the process can help itself: 503 when a thread is blocked for good and none can take its place.
@@ -221,8 +339,8 @@ pub async fn health(api: web::Data<Api>) -> HttpResponse {
     tag = "operation",
     operation_id = "live",
     responses(
-        (status = 200, description = "The process answers, and its threads do", body = HealthAnswer),
-        (status = 503, description = "End it and start it again; nothing that was answered with 200 is lost", body = HealthAnswer),
+        (status = 200, description = "The process answers, and its threads do", body = HealthAnswer, content_type = "application/health+json"),
+        (status = 503, description = "End it and start it again; nothing that was answered with 200 is lost", body = HealthAnswer, content_type = "application/health+json"),
     )
 )]
 pub async fn live(api: web::Data<Api>) -> HttpResponse {
@@ -236,8 +354,8 @@ pub async fn live(api: web::Data<Api>) -> HttpResponse {
     tag = "operation",
     operation_id = "ready",
     responses(
-        (status = 200, description = "Send requests", body = HealthAnswer),
-        (status = 503, description = "A leg is down or the process is shutting down", body = HealthAnswer),
+        (status = 200, description = "Send requests", body = HealthAnswer, content_type = "application/health+json"),
+        (status = 503, description = "A leg is down or the process is shutting down", body = HealthAnswer, content_type = "application/health+json"),
     )
 )]
 pub async fn ready(api: web::Data<Api>) -> HttpResponse {
@@ -251,109 +369,10 @@ pub async fn ready(api: web::Data<Api>) -> HttpResponse {
     tag = "operation",
     operation_id = "startup",
     responses(
-        (status = 200, description = "It has been ready once", body = HealthAnswer),
-        (status = 503, description = "Still starting", body = HealthAnswer),
+        (status = 200, description = "It has been ready once", body = HealthAnswer, content_type = "application/health+json"),
+        (status = 503, description = "Still starting", body = HealthAnswer, content_type = "application/health+json"),
     )
 )]
 pub async fn startup(api: web::Data<Api>) -> HttpResponse {
     api.health.beginning()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn health_for_test(roles: &str) -> (Health, HealthBoard) {
-        let board = HealthBoard::default();
-        (Health::new(&roles.parse().unwrap(), board.clone(), || None), board)
-    }
-
-    #[test]
-    fn a_process_is_ready_when_every_leg_of_its_roles_stands() {
-        let (health, board) = health_for_test("validation");
-        assert!(health.trouble().unwrap().contains("not started yet"));
-        for leg in [Leg::Secrets, Leg::Publish, Leg::Clock] {
-            assert!(!health.has_started());
-            board.set(leg, LegState::Up);
-        }
-        assert!(health.is_ready());
-    }
-
-    #[test]
-    fn a_leg_of_another_role_does_not_matter() {
-        let (health, board) = health_for_test("pos");
-        board.set(Leg::Secrets, LegState::Up);
-        board.set(Leg::Publish, LegState::Down("gone".to_owned()));
-        assert!(health.is_ready());
-    }
-
-    #[test]
-    fn on_solace_health_says_whose_publish_is_down_and_on_the_embedded_broker_there_is_one() {
-        let legs = |roles: &str, backend| legs_on(&roles.parse().unwrap(), backend);
-        let publish = |roles: &str, backend| -> Vec<&str> {
-            let legs = legs(roles, backend);
-            legs.iter().map(|leg| leg.name()).filter(|name| name.starts_with("publish")).collect()
-        };
-        let three = "validation,aggregation,reporting";
-        assert_eq!(publish(three, Backend::Embedded), ["publish"]);
-        assert_eq!(publish(three, Backend::Solace), ["publish", "publish_aggregation", "publish_reporting"]);
-        assert_eq!(publish("reporting", Backend::Solace), ["publish_reporting"]);
-        assert!(!legs("validation,aggregation", Backend::Solace).contains(&Leg::HandOver));
-        assert!(legs("aggregation,reporting", Backend::Solace).contains(&Leg::HandOver));
-    }
-
-    #[test]
-    fn what_troubles_a_leg_that_stands_is_said_and_costs_nothing_yet() {
-        let (health, board) = health_for_test("pos");
-        board.set(Leg::Secrets, LegState::Up);
-        board.remark(Leg::Secrets, Some("the file is gone".to_owned()));
-        assert!(health.is_ready());
-        assert_eq!(health.checks()["secrets"], "up, but the file is gone");
-        board.remark(Leg::Secrets, None);
-        assert_eq!(health.checks()["secrets"], "up");
-    }
-
-    #[test]
-    fn a_process_that_waits_for_its_secrets_lives_has_not_started_and_says_why() {
-        let board = HealthBoard::default();
-        let health = Health::waiting(board.clone());
-        board.set(Leg::Secrets, LegState::Down("the server is sealed".to_owned()));
-        let statuses = [health.life(), health.beginning(), health.work()].map(|answer| answer.status().as_u16());
-        assert_eq!(statuses, [200, 503, 503]);
-        assert_eq!(health.trouble().unwrap(), "secrets is down: the server is sealed");
-    }
-
-    #[test]
-    fn startup_stays_over_when_a_leg_goes_down_later() {
-        let (health, board) = health_for_test("pos");
-        board.set(Leg::Secrets, LegState::Up);
-        assert!(health.has_started());
-        board.set(Leg::Secrets, LegState::Down("old".to_owned()));
-        assert!(health.has_started());
-        assert_eq!(health.trouble().unwrap(), "secrets is down: old");
-    }
-
-    #[test]
-    fn a_draining_process_is_not_ready() {
-        let (health, board) = health_for_test("pos");
-        board.set(Leg::Secrets, LegState::Up);
-        health.start_draining();
-        assert_eq!(health.trouble().unwrap(), "the process is shutting down");
-    }
-
-    #[test]
-    fn a_thread_that_nobody_can_replace_is_named_and_the_process_is_not_ready() {
-        let (health, board) = health_for_test("pos");
-        board.set(Leg::Secrets, LegState::Up);
-        let health = health.watched(|| Some("thread `session` is blocked".to_owned()));
-        assert_eq!(health.trouble().unwrap(), "thread `session` is blocked");
-        assert_eq!(health.life().status(), 503);
-        assert_eq!(health.checks()["threads"], "thread `session` is blocked");
-    }
-
-    #[test]
-    fn an_actor_that_gave_up_is_named() {
-        let health = Health::new(&"pos".parse().unwrap(), HealthBoard::default(), || Some("root.pos".to_owned()));
-        assert_eq!(health.trouble().unwrap(), "supervision gave up: root.pos");
-    }
 }

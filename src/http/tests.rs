@@ -21,6 +21,7 @@ use crate::asyncapi::tests::references;
 use crate::faults::{Environment, InForce};
 
 mod faults;
+mod health;
 mod matrix;
 mod secrets;
 

@@ -60,7 +60,7 @@ impl Porter {
 
 fn configure(config: &mut web::ServiceConfig) {
     config
-        .service(routes::getting("/api/v1/health", async |health: web::Data<Health>| health.work()))
+        .service(routes::getting("/api/v1/health", async |health: web::Data<Health>| health.document()))
         .service(routes::getting("/health/ready", async |health: web::Data<Health>| health.work()))
         .service(routes::getting("/health/live", async |health: web::Data<Health>| health.life()))
         .service(routes::getting("/health/startup", async |health: web::Data<Health>| health.beginning()))

@@ -2,6 +2,7 @@
 //! Does not start the server and spawns nothing.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tillstream_broker::Broker;
 use tillstream_domain::UserRole;
@@ -13,8 +14,9 @@ use tillstream_tokens::TokenBook;
 use super::Shared;
 use super::rooms::Rooms;
 use super::secrets::Secrets;
+use crate::disk::DataDisk;
 use crate::faults::{Environment, Faults, InForce};
-use crate::http::{Api, Documents, Doors, Gate, Health, InFlight, Users};
+use crate::http::{Api, Documents, Doors, Figures, Gate, Health, InFlight, Users};
 use crate::settings::Settings;
 
 /// What was built so far.
@@ -78,9 +80,24 @@ impl Built<'_> {
         let (degraded, liveness) = (self.root.clone(), self.watchdog.liveness());
         let (roles, backend) = (&self.settings.roles, self.settings.broker.backend);
         let health = Health::new(roles, self.shared.board.clone(), move || degraded.degraded()).on(roles, backend);
-        let health = health.watched(move || liveness.trouble());
+        let health = health.watched(move || liveness.trouble()).with(self.figures());
         let health = if self.settings.tls.is_on() { health.also(Leg::Certificate, true) } else { health };
         if self.tokens.is_on() { health.also(Leg::Tokens, self.settings.tokens.needed) } else { health }
+    }
+
+    fn figures(&self) -> Figures {
+        let (tree, settings) = (self.root.clone(), self.settings);
+        let disk = DataDisk::new(settings.data_dir.0.clone(), self.shared.faults.storage.clone());
+        disk.show();
+        Figures {
+            tree: Arc::new(move || tree.tree()),
+            secrets_age: Arc::new(self.secrets.age()),
+            disk,
+            // What the broker needs to take messages again once it has refused some.
+            scarce_bytes: settings.broker.broker().reserve_bytes.saturating_mul(2),
+            clock: self.shared.clock.clone(),
+            began: Instant::now(),
+        }
     }
 
     fn faults(&self, doors: &Doors, health: Health) -> Faults {

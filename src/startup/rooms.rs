@@ -9,7 +9,7 @@ use tillstream_handover::{Credentials, Handover, HandoverRules, ValidationClient
 use tillstream_messages::{Leg, PublishAggregate};
 use tillstream_reporting::{ConsumerPorts, FlowPorts, ReportingPlan, ReportingPorts, spawn_reporting};
 use tillstream_secrets::SecretsHolder;
-use tillstream_session::FlowConsumer;
+use tillstream_session::{FlowConsumer, register_metrics};
 use tillstream_supervision::{ActorSpec, Port, Supervisor};
 use tillstream_validator::{ValidatorWiring, spawn_validators};
 use tillstream_window::{
@@ -63,6 +63,7 @@ impl Rooms {
         let Some(carrier) = carrier else { return Ok(Self::default()) };
         let supervisor = root.supervisor(settings.supervision.one_for_one("session"))?;
         let session = carrier.session(settings, shared, supervisor, places.session.clone())?;
+        register_metrics(settings.broker.backend);
         let mut wiring = Wiring { settings, root, places, shared, session };
         let mut rooms = Self::default();
         let mut aggregates = None;

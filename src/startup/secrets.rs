@@ -147,6 +147,12 @@ impl Secrets {
         })
     }
 
+    /// How long ago their source last said so.
+    pub fn age(&self) -> impl Fn() -> Duration + Send + Sync + 'static {
+        let last_good = self.last_good.clone();
+        move || last_good.age()
+    }
+
     /// Whether they are older than anybody may rely on.
     pub fn are_too_old(&self) -> impl Fn() -> bool + Send + Sync + 'static {
         let (last_good, max_age) = (self.last_good.clone(), self.settings.max_age);

@@ -14,9 +14,11 @@ mod drill;
 mod environment;
 mod escalation;
 mod faults;
+mod health;
 mod http_answers;
 mod http_bodies;
 mod http_queries;
+mod metrics;
 mod network;
 #[cfg(feature = "solace")]
 mod old_broker_defects;

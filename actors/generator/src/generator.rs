@@ -16,6 +16,7 @@ use uuid::Uuid;
 use crate::account::GeneratorAccount;
 use crate::client::{Credentials, PosClient, Posted};
 use crate::error::Unanswered;
+use crate::metrics;
 use crate::notebook::Notebook;
 use crate::pace::Pace;
 use crate::rate::Rate;
@@ -250,6 +251,7 @@ pub fn spawn_generator(
     client: PosClient,
     notebook: Notebook,
 ) -> Result<GeneratorPorts, SpawnError> {
+    metrics::register();
     let seed = settings.seed.unwrap_or_else(|| fastrand::u64(..));
     tracing::info!(seed, rate = rate.get(), stores = settings.stores, "the tills ring up sales");
     let settings = settings.clone();

@@ -27,13 +27,28 @@ static LATENCY: LazyLock<Histogram> = LazyLock::new(|| {
         .expect("the name is registered once, here")
 });
 
+// === impl Attempt ===
+
+impl Attempt {
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::HttpError => "http_error",
+            Self::RequestError => "request_error",
+        }
+    }
+}
+
 /// Counts one attempt.
 pub(crate) fn attempted(attempt: Attempt, duration: Duration) {
-    let status = match attempt {
-        Attempt::Success => "success",
-        Attempt::HttpError => "http_error",
-        Attempt::RequestError => "request_error",
-    };
-    REQUESTS.with_label_values(&[status]).inc();
+    REQUESTS.with_label_values(&[attempt.label()]).inc();
     LATENCY.observe(duration.as_secs_f64());
+}
+
+/// Makes every series visible from the start, with zeros.
+pub(crate) fn register() {
+    LazyLock::force(&LATENCY);
+    for attempt in [Attempt::Success, Attempt::HttpError, Attempt::RequestError] {
+        REQUESTS.with_label_values(&[attempt.label()]);
+    }
 }

@@ -10,6 +10,7 @@ use tillstream_supervision::{SupervisedContext, supervised};
 use tracing::{info, warn};
 
 use crate::client::{Credentials, ValidationClient};
+use crate::metrics;
 
 /// Hands windows over.
 pub struct Handover {
@@ -23,7 +24,8 @@ pub struct Handover {
 
 impl Handover {
     /// An actor that posts with this client.
-    pub const fn new(client: ValidationClient, health: HealthBoard) -> Self {
+    pub fn new(client: ValidationClient, health: HealthBoard) -> Self {
+        metrics::register();
         Self { client, health }
     }
 }

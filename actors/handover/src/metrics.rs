@@ -12,3 +12,10 @@ pub static ATTEMPTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     register_int_counter_vec!("pos_handover_attempts_total", help, &["outcome"])
         .expect("the name is valid and registered once, here")
 });
+
+/// Makes every series visible from the start, with zeros.
+pub fn register() {
+    for outcome in ["taken", "refused", "repeated"] {
+        ATTEMPTS.with_label_values(&[outcome]);
+    }
+}

@@ -54,6 +54,7 @@ pub struct SmfListener {
 impl SmfListener {
     /// A listener that accepts when it starts.
     pub fn new(wiring: ListenerWiring) -> Self {
+        metrics::register();
         let ListenerWiring { broker, socket, accounts, settings, memory } = wiring;
         Self { socket, hub: Arc::new(Hub { broker, accounts, settings, memory }) }
     }

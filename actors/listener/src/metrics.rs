@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use prometheus::{IntCounterVec, IntGauge, register_int_counter_vec, register_int_gauge};
 
+use crate::parting::Parting;
+
 const ONCE: &str = "the name is valid and registered once, here";
 
 /// Open connections, logged in or not.
@@ -41,3 +43,18 @@ pub static DIRECT_DROPPED: LazyLock<IntCounterVec> = LazyLock::new(|| {
         "Direct messages dropped: slow (a subscriber does not read), denied (no right to publish) or topic (too long).";
     register_int_counter_vec!("smf_direct_dropped_total", help, &["reason"]).expect(ONCE)
 });
+
+/// Makes every series visible from the start, with zeros.
+pub fn register() {
+    LazyLock::force(&CONNECTIONS);
+    let series: [(&IntCounterVec, &[&str]); 5] = [
+        (&LOGINS_REFUSED, &["unauthorized", "limited", "closed", "name", "vpn", "full"]),
+        (&REFUSALS, &["publish", "bind", "subscribe"]),
+        (&CONNECTIONS_CLOSED, &Parting::LABELS),
+        (&BYTES, &["in", "out"]),
+        (&DIRECT_DROPPED, &["slow", "denied", "topic"]),
+    ];
+    for (metric, values) in series {
+        values.iter().for_each(|value| drop(metric.with_label_values(&[value])));
+    }
+}

@@ -42,6 +42,21 @@ pub(crate) enum Parting {
 }
 
 impl Parting {
+    /// Every label, and that of a connection whose task failed.
+    pub(crate) const LABELS: [&str; 11] = [
+        "gone",
+        "revoked",
+        "malformed",
+        "login_refused",
+        "dismissed",
+        "login_late",
+        "out_of_turn",
+        "flood",
+        "silent",
+        "stuck",
+        "panic",
+    ];
+
     /// For metrics.
     pub(crate) fn label(self) -> &'static str {
         match self {

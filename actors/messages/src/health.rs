@@ -54,6 +54,11 @@ impl Leg {
             Self::Tokens => "tokens",
         }
     }
+
+    /// Whether it is somebody else who does this for the process.
+    pub const fn is_outside(self) -> bool {
+        !matches!(self, Self::WindowState | Self::ReportingState)
+    }
 }
 
 /// Whether a leg stands.

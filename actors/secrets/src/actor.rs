@@ -2,6 +2,7 @@
 //! Never drops a good tree for a broken file, and reads on the blocking pool only.
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Handler, Message, MessageResult, ResponseFuture, WrapFuture};
@@ -68,6 +69,7 @@ impl LocalSecrets {
         holders: Vec<SecretsHolder>,
         health: HealthBoard,
     ) -> Self {
+        LazyLock::force(&SECRETS_AGE_SECONDS);
         Self {
             settings,
             path,

@@ -39,6 +39,13 @@ static BROKER_CONNECTED: LazyLock<IntGaugeVec> = LazyLock::new(|| {
 /// Which legs of which backend can publish: a process that plays several roles has a session for each.
 static STANDING: Mutex<BTreeMap<(Backend, Leg), bool>> = Mutex::new(BTreeMap::new());
 
+/// Makes every series of a process with sessions on this backend visible, before anybody has logged in.
+pub fn register(backend: Backend) {
+    LazyLock::force(&PUBLISH_DURATION);
+    LazyLock::force(&PUBLISH_IN_FLIGHT);
+    BROKER_CONNECTED.with_label_values(&[backend.as_str()]);
+}
+
 /// Shows whether the session behind this leg can publish.
 pub fn show_connected(backend: Backend, leg: Leg, is_connected: bool) {
     let mut standing = STANDING.lock().unwrap_or_else(PoisonError::into_inner);

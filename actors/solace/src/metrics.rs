@@ -27,3 +27,11 @@ pub static UNACKNOWLEDGED: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     register_int_gauge_vec!(options.clone(), &["queue"])
         .unwrap_or_else(|_| IntGaugeVec::new(options, &["queue"]).expect("the name is valid"))
 });
+
+/// Makes every series of a session visible before it logs in.
+pub fn register() {
+    LazyLock::force(&SESSIONS);
+    for outcome in ["up", "failed"] {
+        LOGINS.with_label_values(&[outcome]);
+    }
+}

@@ -26,6 +26,7 @@ use tracing::{error, info};
 
 use crate::access::{Access, AccessBook};
 use crate::ffi::{Failure, subcode};
+use crate::metrics;
 use crate::pauses::Pauses;
 use crate::publisher::link::{Handed, Link, Subject};
 use crate::publisher::parcel::Parcel;
@@ -104,6 +105,7 @@ struct Retiring {
 impl SolacePublisher {
     /// A publisher that logs in when it starts.
     pub fn new(wiring: PublisherWiring) -> Self {
+        metrics::register();
         Self {
             pauses: Pauses::new(&wiring.settings),
             wiring,

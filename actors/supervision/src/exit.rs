@@ -26,8 +26,11 @@ pub(crate) enum Exit {
     Gone,
 }
 
+/// Every value that the label `reason` of `actor_restarts_total` can have.
+pub(crate) const REASONS: [&str; 8] = ["stop", "panic", "start_failed", "group", "hang", "blocked", "thread", "gone"];
+
 impl Exit {
-    /// Label of `actor_restarts_total`.
+    /// Label of `actor_restarts_total`, one of [`REASONS`].
     pub(crate) fn reason(&self) -> &'static str {
         match self {
             Exit::Stopped => "stop",

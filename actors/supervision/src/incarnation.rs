@@ -23,6 +23,8 @@ pub(crate) struct Incarnation<A: Actor<Context = SupervisedContext<A>>> {
     actor: A,
     ctx: SupervisedContext<A>,
     jobs: VecDeque<(SpawnHandle, Job<A>)>,
+    /// Messages taken out of the mailbox since somebody asked.
+    handled: u64,
 }
 
 impl<A: Actor<Context = SupervisedContext<A>>> Incarnation<A> {
@@ -35,11 +37,16 @@ impl<A: Actor<Context = SupervisedContext<A>>> Incarnation<A> {
     }
 
     pub(crate) fn new(actor: A, ctx: SupervisedContext<A>) -> Self {
-        Self { actor, ctx, jobs: VecDeque::new() }
+        Self { actor, ctx, jobs: VecDeque::new(), handled: 0 }
     }
 
     pub(crate) fn ctx(&mut self) -> &mut SupervisedContext<A> {
         &mut self.ctx
+    }
+
+    /// Messages taken out of the mailbox since the last call, the one that an actor failed with included.
+    pub(crate) fn take_handled(&mut self) -> u64 {
+        std::mem::take(&mut self.handled)
     }
 
     /// Runs until there is nothing to do (pending) or the actor has stopped (ready).
@@ -75,7 +82,7 @@ impl<A: Actor<Context = SupervisedContext<A>>> Incarnation<A> {
 
     /// Drops the parts one by one, so that two of them may panic without taking the process along.
     pub(crate) fn dispose(self) {
-        let Self { actor, mut ctx, jobs } = self;
+        let Self { actor, mut ctx, jobs, handled: _ } = self;
         ctx.terminate();
         let waits = std::mem::take(&mut ctx.waits);
         let spawned = ctx.take_spawned();
@@ -137,6 +144,7 @@ impl<A: Actor<Context = SupervisedContext<A>>> Incarnation<A> {
                 return false;
             }
             let Poll::Ready(Some(mut envelope)) = Pin::new(&mut *mailbox).poll_next(task) else { return false };
+            self.handled += 1;
             envelope.handle(&mut self.actor, &mut self.ctx);
             self.suffer();
         }

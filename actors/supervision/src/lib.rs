@@ -30,6 +30,7 @@ mod seat;
 mod shared;
 mod spec;
 mod supervisor;
+mod tally;
 mod tenant;
 mod unit;
 mod vitals;

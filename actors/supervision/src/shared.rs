@@ -9,6 +9,8 @@ use std::task::Waker;
 use tokio::sync::{Notify, oneshot};
 
 use crate::fault::{Fault, FaultRecord, FaultSwitch};
+use crate::metrics;
+use crate::tally::Tally;
 use crate::tenant::Stuck;
 use crate::vitals::Vitals;
 
@@ -41,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) capacity: usize,
     pub(crate) generation: AtomicU64,
     pub(crate) fault: FaultSwitch,
+    /// Of everybody of its kind.
+    pub(crate) tally: Arc<Tally>,
     /// How often the actor was moved to another thread. Cells of an earlier epoch run on abandoned threads.
     epoch: AtomicU64,
     /// Notified when the epoch changes: what was asked before will not be answered.
@@ -68,6 +72,7 @@ impl Shared {
             capacity,
             generation: AtomicU64::new(0),
             fault: FaultSwitch::default(),
+            tally: metrics::tally(kind),
             epoch: AtomicU64::new(0),
             moved: Notify::new(),
             life: AtomicU8::new(Life::Down as u8),

@@ -64,6 +64,7 @@ impl Supervisor {
             return Err(SpawnError::PlaceGone);
         }
         self.0.estate.add(place);
+        metrics::declare(spec.kind);
         metrics::gauges().watch(&seat.shared);
         let unit = Unit::Actor(Arc::clone(&seat.shared));
         roster.add(Child::new(name.into(), unit, spec.restart, spec.shutdown, place.clone()));

@@ -15,7 +15,7 @@ use tracing::info;
 use crate::clients::ClientRoots;
 use crate::error::TlsError;
 use crate::keyring::Keyring;
-use crate::metrics::{EXPIRES_SECONDS, RELOADS};
+use crate::metrics::{self, EXPIRES_SECONDS, RELOADS};
 use crate::pace::Pace;
 use crate::pair::ServerPair;
 use crate::source::TlsSource;
@@ -63,6 +63,7 @@ struct Found {
 impl TlsKeeper {
     /// A keeper that goes on with what the keyring has.
     pub fn new(ports: KeeperPorts) -> Self {
+        metrics::register();
         let pace = Pace::new(ports.reload);
         let (certificate, authorities) =
             (Trouble::none_with("certificate"), Trouble::none_with("list of authorities of clients"));

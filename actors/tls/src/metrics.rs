@@ -23,3 +23,11 @@ pub static RELOADS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     )
     .expect("the name is valid and registered once, here")
 });
+
+/// Makes every series visible from the start, with zeros.
+pub fn register() {
+    LazyLock::force(&EXPIRES_SECONDS);
+    for outcome in ["exchanged", "refused"] {
+        RELOADS.with_label_values(&[outcome]);
+    }
+}

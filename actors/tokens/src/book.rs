@@ -13,7 +13,7 @@ use crate::error::{Refusal, TokenError};
 use crate::header::{Header, unproven_claims};
 use crate::keeper::FetchKeys;
 use crate::keys::{Keys, Reading};
-use crate::metrics::VERIFICATIONS;
+use crate::metrics::{self, VERIFICATIONS};
 use crate::rules::Rules;
 use crate::settings::TokenSettings;
 use crate::{provider, signature};
@@ -47,7 +47,10 @@ impl TokenBook {
     /// port.
     pub fn new(settings: &TokenSettings, clock: WallClock, keeper: Port<FetchKeys>) -> Self {
         provider::install();
-        let pages = |rules| Arc::new(Pages { rules, clock, keys: Keys::new(keeper) });
+        let pages = |rules| {
+            metrics::register();
+            Arc::new(Pages { rules, clock, keys: Keys::new(keeper) })
+        };
         Self(Rules::of(settings).map(pages))
     }
 

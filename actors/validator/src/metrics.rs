@@ -4,6 +4,7 @@
 use std::sync::LazyLock;
 
 use prometheus::{IntCounter, IntCounterVec, register_int_counter_vec};
+use tillstream_domain::RULE_CODES;
 
 const ONCE: &str = "the name is valid and registered once, here";
 
@@ -37,3 +38,11 @@ pub static OUTCOMES: LazyLock<Outcomes> = LazyLock::new(|| Outcomes {
     payment_failed: TRANSACTIONS.with_label_values(&["payment_failed"]),
     rejected: TRANSACTIONS.with_label_values(&["rejected"]),
 });
+
+/// Makes every series visible from the start, with zeros.
+pub fn register() {
+    LazyLock::force(&OUTCOMES);
+    for rule in RULE_CODES {
+        REJECTIONS.with_label_values(&[rule]);
+    }
+}

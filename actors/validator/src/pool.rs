@@ -12,6 +12,7 @@ use tillstream_messages::{
 use tillstream_supervision::{ActorSpec, AskError, Handle, Place, Port, SpawnError, Supervisor};
 
 use crate::clock_watch::ClockWatch;
+use crate::metrics;
 use crate::settings::ValidatorSettings;
 use crate::validator::Validator;
 
@@ -52,6 +53,7 @@ pub fn spawn_validators(
     settings: &ValidatorSettings,
     wiring: &ValidatorWiring,
 ) -> Result<ValidatorPool, SpawnError> {
+    metrics::register();
     let memory = Arc::new(PoolMemory { clock: ClockWatch::new(wiring.health.clone()) });
     let places = if places.is_empty() { vec![Place::here()] } else { places.to_vec() };
     let validators: Result<Vec<_>, SpawnError> = (1..=settings.validation.pool.max(1))

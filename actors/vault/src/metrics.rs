@@ -11,9 +11,34 @@ pub static TOKEN_TTL_SECONDS: LazyLock<Gauge> = LazyLock::new(|| {
     register_gauge!("vault_token_ttl_seconds", help).expect("the name is valid and registered once, here")
 });
 
+/// What a reading can come to.
+const OUTCOMES: [&str; 13] = [
+    "changed",
+    "unchanged",
+    "misconfigured",
+    "unreachable",
+    "timeout",
+    "untrusted",
+    "sealed",
+    "uninitialised",
+    "unavailable",
+    "login_refused",
+    "forbidden",
+    "missing",
+    "malformed",
+];
+
 /// Readings of the secret tree.
 pub static REFRESHES: LazyLock<IntCounterVec> = LazyLock::new(|| {
     let help = "Readings of the secrets from Vault, each counted once by what came of it.";
     register_int_counter_vec!("vault_refreshes_total", help, &["outcome"])
         .expect("the name is valid and registered once, here")
 });
+
+/// Makes every series visible from the start, with zeros.
+pub(crate) fn register() {
+    LazyLock::force(&TOKEN_TTL_SECONDS);
+    for outcome in OUTCOMES {
+        REFRESHES.with_label_values(&[outcome]);
+    }
+}

@@ -12,7 +12,7 @@ use crate::certificate;
 use crate::credentials::{self, Proof};
 use crate::error::VaultError;
 use crate::memory::{Memory, Purpose};
-use crate::metrics::REFRESHES;
+use crate::metrics::{self, REFRESHES};
 use crate::reading::{Found, Wanted};
 use crate::session::Session;
 use crate::settings::VaultSettings;
@@ -42,6 +42,7 @@ impl VaultWiring {
         health: HealthBoard,
     ) -> Result<Self, VaultError> {
         settings.check()?;
+        metrics::register();
         let wanted = Arc::new(Wanted::new(&settings.mount, wanted));
         let memory = Arc::new(Memory::new(LastGood::new(SecretTree::default())));
         Ok(Self { settings: Arc::new(settings), secrets, wanted, memory, holders: Vec::new(), health })

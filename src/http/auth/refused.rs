@@ -50,6 +50,19 @@ pub enum Why {
 // === impl Why ===
 
 impl Why {
+    /// Every label of the metric.
+    pub const LABELS: [&str; 9] = [
+        "no_credentials",
+        "unreadable",
+        "credentials",
+        "token",
+        "token_without_role",
+        "token_not_judged",
+        "role",
+        "too_many_failures",
+        "secrets_too_old",
+    ];
+
     /// The same, of this user.
     pub fn of(self, user: &str) -> Refused {
         Refused { user: Some(user.to_owned()), why: self, begun: None }
@@ -84,6 +97,13 @@ impl Why {
 impl From<Why> for Refused {
     fn from(why: Why) -> Self {
         Self { user: None, why, begun: None }
+    }
+}
+
+/// Makes every series visible from the start, with zeros.
+pub fn register_metrics() {
+    for reason in Why::LABELS {
+        metrics::REFUSALS.with_label_values(&[reason]);
     }
 }
 

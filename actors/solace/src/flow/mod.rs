@@ -27,7 +27,7 @@ pub(crate) use self::trouble::Trouble;
 use crate::access::{Access, AccessBook};
 use crate::client_name::client_name;
 use crate::ffi::{FlowOptions, SessionOptions};
-use crate::metrics::LOGINS;
+use crate::metrics::{self, LOGINS};
 use crate::pauses::Pauses;
 use crate::settings::SolaceSettings;
 
@@ -97,6 +97,8 @@ struct Binding {
 impl SolaceFlow {
     /// An unbound flow; it binds when it starts.
     pub fn new(wiring: SolaceFlowWiring) -> Self {
+        metrics::register();
+        metrics::UNACKNOWLEDGED.with_label_values(&[&wiring.queue]);
         let report = Report::new(wiring.queue.clone(), wiring.leg, wiring.health.clone());
         let pauses = Pauses::new(&wiring.settings);
         Self { wiring, report, binding: None, attempt: None, retry: None, pauses, closing: false }

@@ -49,6 +49,9 @@ pub(crate) struct Core {
     stuck: Mutex<Option<Stuck>>,
 }
 
+/// Under this kind a supervisor's own restarts are counted.
+const SUPERVISOR: &str = "supervisor";
+
 /// The receivers. A loop that fails drops nothing of what waits here.
 struct Inbox {
     ops: mpsc::UnboundedReceiver<Op>,
@@ -64,6 +67,7 @@ impl Core {
         estate: Arc<Estate>,
         parent: Option<Link>,
     ) -> Arc<Core> {
+        metrics::declare(SUPERVISOR);
         estate.add(place);
         // The root needs nobody to start it.
         let phase = if parent.is_none() { Phase::Active } else { Phase::Idle };
@@ -188,7 +192,7 @@ impl Core {
         self.revivals.fetch_add(1, Ordering::Relaxed);
         let failure = exit.failure(&self.path);
         let (path, reason) = (self.path.as_str(), exit.reason());
-        metrics::restarted("supervisor", reason);
+        metrics::restarted(SUPERVISOR, reason);
         let mut roster = self.roster();
         roster.own.ended(failure.to_string());
         // A neighbour's fault costs no budget and no delay.
