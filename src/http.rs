@@ -24,6 +24,7 @@ mod ledger;
 mod metrics;
 mod negotiate;
 mod openapi;
+mod openmetrics;
 mod prefix;
 mod problem;
 mod routes;

@@ -3,7 +3,7 @@
 
 use std::any::Any;
 use std::net::{SocketAddr, TcpListener};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_tls::accept::rustls_0_23::TlsStream;
 
@@ -151,12 +151,14 @@ where
         });
     }
     prefix::strip(&mut request);
+    let began = Instant::now();
     let answer = service.call(request);
     Either::Right(async move {
         let response = answer.await;
         Unread::discard(unread.as_ref()).await;
         let response = response?;
         metrics::observe_size(&response);
+        metrics::note_example(&response, began.elapsed());
         Ok(Unread::hold(unread, response))
     })
 }

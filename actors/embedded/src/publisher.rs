@@ -73,7 +73,7 @@ impl Handler<PublishMessage> for EmbeddedPublisher {
         if self.waiting.len() >= self.window {
             return Box::pin(ready(Err(PublishError::Overloaded)));
         }
-        let waiting = Line::join(&self.waiting);
+        let waiting = Line::join(&self.waiting).of(order.trace.as_ref());
         // A trace ends here: the embedded broker gets no properties of a message.
         let PublishMessage { topic, message_id, payload, partition_key: _, trace: _ } = order;
         let message = OutboundMessage { topic, message_id, properties: Bytes::new(), payload };

@@ -3,6 +3,7 @@
 
 mod certificate;
 mod clock;
+mod exemplars;
 mod faults;
 mod flow;
 mod health;
@@ -14,6 +15,7 @@ mod validate;
 
 pub use certificate::{CertificateError, CertificateReloaded, IssueCertificate, IssuedCertificate, ReloadCertificate};
 pub use clock::WallClock;
+pub use exemplars::{Exemplar, Exemplars};
 pub use faults::{EnvironmentFaults, StorageSwitch, StorageTrouble, Tamper, Tampering};
 pub use flow::{
     AcknowledgeDeliveries, DeliveryTag, FlowBound, FlowLost, InboundMessage, MessagesDelivered, RebindFlow,

@@ -10,5 +10,5 @@ mod tags;
 pub use backend::{Backend, UnknownBackend};
 pub use consumer::FlowConsumer;
 pub use line::{Line, Waiting};
-pub use metrics::{register as register_metrics, show_connected};
+pub use metrics::{PUBLISH_EXEMPLARS, register as register_metrics, show_connected};
 pub use tags::Tags;

@@ -5,9 +5,10 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use tillstream_messages::{Exemplar, TraceContext, TraceIds};
 use tokio::time::Instant;
 
-use crate::metrics::{PUBLISH_DURATION, PUBLISH_IN_FLIGHT};
+use crate::metrics::{PUBLISH_DURATION, PUBLISH_EXEMPLARS, PUBLISH_IN_FLIGHT};
 
 /// A broker that answers nothing for this long is in trouble, even if it does not say so.
 const SILENCE: Duration = Duration::from_secs(2);
@@ -25,6 +26,8 @@ pub struct Line {
 pub struct Waiting {
     since: Instant,
     line: Rc<Line>,
+    /// Where the trace is kept.
+    trace: Option<TraceIds>,
 }
 
 // === impl Line ===
@@ -37,7 +40,7 @@ impl Line {
             line.moved.set(since);
         }
         PUBLISH_IN_FLIGHT.inc();
-        Waiting { since, line: Rc::clone(line) }
+        Waiting { since, line: Rc::clone(line), trace: None }
     }
 
     /// How many are under way.
@@ -62,12 +65,27 @@ impl Default for Line {
 
 // === impl Waiting ===
 
+impl Waiting {
+    /// The same, as an example of its duration where somebody keeps this trace.
+    #[must_use]
+    pub fn of(self, trace: Option<&TraceContext>) -> Self {
+        // Taken apart it would be dropped, which says that it is over.
+        let mut waiting = self;
+        waiting.trace = trace.filter(|trace| trace.is_sampled()).map(TraceContext::ids);
+        waiting
+    }
+}
+
 impl Drop for Waiting {
     fn drop(&mut self) {
         let now = Instant::now();
         self.line.length.set(self.line.length.get() - 1);
         self.line.moved.set(now);
         PUBLISH_IN_FLIGHT.dec();
-        PUBLISH_DURATION.observe((now - self.since).as_secs_f64());
+        let value = (now - self.since).as_secs_f64();
+        PUBLISH_DURATION.observe(value);
+        if let Some(ids) = self.trace {
+            PUBLISH_EXEMPLARS.note(&[], Exemplar::now(ids, value));
+        }
     }
 }

@@ -5,22 +5,27 @@ use std::collections::BTreeMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use prometheus::{
-    Histogram, IntGauge, IntGaugeVec, exponential_buckets, histogram_opts, register_histogram, register_int_gauge,
-    register_int_gauge_vec,
+    Histogram, IntGauge, IntGaugeVec, histogram_opts, register_histogram, register_int_gauge, register_int_gauge_vec,
 };
-use tillstream_messages::Leg;
+use tillstream_messages::{Exemplars, Leg};
 
 use crate::backend::Backend;
 
 const ONCE: &str = "the name is valid and registered once, here";
 
+/// Upper bounds of a publish: a sync takes milliseconds, a stalled disk seconds.
+const PUBLISH_SECONDS: [f64; 15] =
+    [0.000_5, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.024, 2.048, 4.096, 8.192];
+
+/// Traces of publishes, for a format that can show them.
+pub static PUBLISH_EXEMPLARS: Exemplars = Exemplars::new(&PUBLISH_SECONDS);
+
 /// From the order to the broker's word, whatever it was.
 pub static PUBLISH_DURATION: LazyLock<Histogram> = LazyLock::new(|| {
-    let buckets = exponential_buckets(0.000_5, 2.0, 15).expect("the series is positive and grows");
     register_histogram!(histogram_opts!(
         "pos_publish_duration_seconds",
         "Time from a publish to the broker's answer that it is on disk.",
-        buckets
+        PUBLISH_SECONDS.to_vec()
     ))
     .expect(ONCE)
 });

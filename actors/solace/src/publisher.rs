@@ -245,7 +245,8 @@ impl Handler<PublishMessage> for SolacePublisher {
         if self.waiting.len() >= self.wiring.settings.max_waiting {
             return Box::pin(ready(Err(PublishError::Overloaded)));
         }
-        let (parcel, answer) = Parcel::new(order, self.next_number(), Line::join(&self.waiting));
+        let waiting = Line::join(&self.waiting).of(order.trace.as_ref());
+        let (parcel, answer) = Parcel::new(order, self.next_number(), waiting);
         self.backlog.push_back(parcel);
         self.forward(ctx);
         let dropped = || Err(PublishError::Down("the publisher gave up the message".to_owned()));

@@ -114,7 +114,13 @@ impl Bench {
 fn message(number: u64, cents: i64) -> InboundMessage {
     let body = SampleBody { id: sample_id(number), lines: vec![(1, cents)], ..SampleBody::default() };
     let payload = body.checked().transaction.to_payload(sample_time(0)).into();
-    InboundMessage { tag: DeliveryTag { epoch: 1, number }, topic: "receipt".into(), payload, redelivered: false, trace: None }
+    InboundMessage {
+        tag: DeliveryTag { epoch: 1, number },
+        topic: "receipt".into(),
+        payload,
+        redelivered: false,
+        trace: None,
+    }
 }
 
 fn message_of(number: u64, store: u32) -> InboundMessage {
