@@ -8,6 +8,7 @@
 //! | file | what is in it |
 //! | --- | --- |
 //! | `broker`, `flow` | the two handles that callers hold |
+//! | `annotation` | the trace that a message's properties may begin with: written and read by others, opaque to the rest |
 //! | `inbox`, `round` | publishes on their way to the engine, and their answers on the way back |
 //! | `engine`, `upkeep` | the thread: group commit, then what happens when storage fails or space is low |
 //! | `state`, `queue`, `chunks` | what is in memory: which message is where in which queue |
@@ -16,6 +17,7 @@
 //! | `recovery` | memory as it was, from the rows on disk and the specs of today |
 //! | `disk`, `gate`, `guard` | files, the reserve and the seam where a disk is put that is full, fails or forgets |
 
+mod annotation;
 mod batch;
 mod binding;
 mod broker;
@@ -44,6 +46,7 @@ mod stored;
 mod topic;
 mod upkeep;
 
+pub use annotation::TraceNote;
 pub use broker::{Broker, QueueStats};
 pub use clock::{Clock, SystemClock};
 pub use disk::{Disk, FileDisk, RawFile};

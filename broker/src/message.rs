@@ -14,6 +14,7 @@ pub struct OutboundMessage {
     /// The publisher's name for it; the broker carries it and never compares it.
     pub message_id: Uuid,
     /// What the publisher says about the payload; kept and given back unread, and empty when there is nothing to say.
+    /// A publisher that knows the message's trace begins it with a [`TraceNote`](crate::TraceNote).
     pub properties: Bytes,
     /// Whatever the consumer understands.
     pub payload: Bytes,

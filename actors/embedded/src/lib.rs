@@ -6,6 +6,7 @@ mod publisher;
 mod pump;
 mod queues;
 mod settings;
+mod trace;
 
 pub use flow::{EmbeddedFlow, FlowWiring};
 pub use publisher::EmbeddedPublisher;

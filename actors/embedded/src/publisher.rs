@@ -6,12 +6,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Handler, ResponseFuture};
-use bytes::Bytes;
 use tillstream_broker::{Broker, OutboundMessage, PublishError as BrokerError};
 use tillstream_messages::{HealthBoard, Leg, LegState, PublishError, PublishMessage};
 use tillstream_session::{Backend, Line, show_connected};
 use tillstream_supervision::{SupervisedContext, supervised};
 use tracing::{error, info};
+
+use crate::trace;
 
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
@@ -74,9 +75,8 @@ impl Handler<PublishMessage> for EmbeddedPublisher {
             return Box::pin(ready(Err(PublishError::Overloaded)));
         }
         let waiting = Line::join(&self.waiting).of(order.trace.as_ref());
-        // A trace ends here: the embedded broker gets no properties of a message.
-        let PublishMessage { topic, message_id, payload, partition_key: _, trace: _ } = order;
-        let message = OutboundMessage { topic, message_id, properties: Bytes::new(), payload };
+        let PublishMessage { topic, message_id, payload, partition_key: _, trace } = order;
+        let message = OutboundMessage { topic, message_id, properties: trace::properties(trace.as_ref()), payload };
         let word = self.broker.publish(message);
         Box::pin(async move {
             let answer = word.await.map_err(refusal);

@@ -11,6 +11,8 @@ use tillstream_session::{FlowConsumer, Tags};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep_until};
 
+use crate::trace;
+
 const BATCH: usize = 512;
 const HEARTBEAT: Duration = Duration::from_millis(250);
 
@@ -100,6 +102,9 @@ async fn sent(sending: &mut Option<Sending>) {
 }
 
 fn tag_all(tags: &mut Tags, deliveries: Vec<Delivery>) -> Vec<InboundMessage> {
-    let tagged = deliveries.into_iter().map(|it| tags.tag(it.id, it.topic, it.payload, it.redelivered, None));
+    let tagged = deliveries.into_iter().map(|it| {
+        let trace = trace::context(&it.properties);
+        tags.tag(it.id, it.topic, it.payload, it.redelivered, trace)
+    });
     tagged.collect()
 }

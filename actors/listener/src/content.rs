@@ -4,12 +4,12 @@
 
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
-use tillstream_broker::{Delivery, OutboundMessage};
+use tillstream_broker::{Delivery, OutboundMessage, TraceNote};
 use tillstream_smf::{Content, DeliveryMode, NameAt, NameKind};
 use tracing::warn;
 use uuid::Uuid;
 
-use crate::metadata;
+use crate::metadata::{self, Block};
 use crate::properties::{self, Properties};
 
 /// What client libraries write when the application chooses nothing.
@@ -26,19 +26,22 @@ pub(crate) fn to_outbound(mut content: Content) -> OutboundMessage {
         Some(length) => (whole.slice(..length), Some(whole.slice(length..))),
         None => (whole, None),
     };
-    let message_id = metadata.as_deref().and_then(metadata::message_id).unwrap_or(Uuid::nil());
-    let properties = properties::write(&Properties { content, metadata });
+    let properties = Properties { content, metadata };
+    let block = properties.metadata.as_deref().map(Block::read).unwrap_or_default();
+    let message_id = block.message_id().unwrap_or(Uuid::nil());
+    let properties = properties::write(block.trace().as_ref(), &properties);
     OutboundMessage { topic, message_id, properties, payload }
 }
 
 /// What a client is to get of a message that the broker kept.
 pub(crate) fn of_delivery(delivery: &Delivery) -> Content {
-    if delivery.properties.is_empty() {
-        return of_ours(delivery);
+    let (trace, said) = TraceNote::split(&delivery.properties);
+    if said.is_empty() {
+        return of_ours(delivery, trace.as_ref());
     }
-    let Some(Properties { content, metadata }) = properties::read(&delivery.properties) else {
+    let Some(Properties { content, metadata }) = properties::read(&delivery.properties.slice_ref(said)) else {
         warn!(topic = %delivery.topic, "properties of a message cannot be read, delivered without them");
-        return of_ours(delivery);
+        return of_ours(delivery, trace.as_ref());
     };
     let payload = match metadata {
         Some(metadata) => joined(&delivery.payload, &metadata),
@@ -48,7 +51,7 @@ pub(crate) fn of_delivery(delivery: &Delivery) -> Content {
 }
 
 /// A message that this process has published itself, as a client library would have.
-fn of_ours(delivery: &Delivery) -> Content {
+fn of_ours(delivery: &Delivery, trace: Option<&TraceNote<'_>>) -> Content {
     let content = Content {
         topic: ByteString::from(&*delivery.topic),
         name_at: u8::try_from(delivery.topic.len()).ok().map(|length| NameAt {
@@ -61,10 +64,8 @@ fn of_ours(delivery: &Delivery) -> Content {
         payload: delivery.payload.clone(),
         ..Content::default()
     };
-    if delivery.message_id.is_nil() || delivery.payload.is_empty() {
-        return content;
-    }
-    let metadata = metadata::block(delivery.message_id);
+    let metadata = metadata::block(delivery.message_id, trace).filter(|_| !delivery.payload.is_empty());
+    let Some(metadata) = metadata else { return content };
     let summary = summary(&[(ATTACHMENT, delivery.payload.len()), (METADATA, metadata.len())]);
     Content { content_summary: Some(summary), payload: joined(&delivery.payload, &metadata), ..content }
 }

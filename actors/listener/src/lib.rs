@@ -21,7 +21,7 @@
 //! | `connection`, `pulse`, `outgoing` | one socket: reading, writing, deadlines, the bounded buffer |
 //! | `desk` | what a client wants, one request after the other, without sockets |
 //! | `publisher`, `consumer` | one guaranteed flow in each direction |
-//! | `content`, `properties`, `metadata` | a message on the wire and in the broker |
+//! | `content`, `properties`, `metadata`, `traceparent` | a message on the wire and in the broker |
 //! | `memory`, `peers`, `switchboard` | what connections share: publisher flows, names, direct subscriptions |
 //! | `accounts`, `topics` | who may do what; a user that is removed or gets other rights is disconnected, a changed password ends nothing |
 //! | `parting` | why a connection ends |
@@ -49,6 +49,7 @@ mod rehearsal;
 mod settings;
 mod switchboard;
 mod topics;
+mod traceparent;
 
 pub use accounts::{Account, Accounts, Consume, Rights};
 pub use listener::{ListenerWiring, SmfListener};

@@ -1,21 +1,35 @@
 //! The block of properties that client libraries put behind a message's attachment, as far as the application's message
-//! id is concerned. Everything else in it is carried unread.
+//! id and the trace are concerned. Everything else in it is carried unread.
 //!
 //! A block is one byte for the number of streams, one of flags, three of length, and a stream: a preamble, then a map in
-//! which `h` leads to the map of headers, and in that `mi` to the message id. Every element is a byte of type and width,
-//! its whole length in that many bytes, and a value.
+//! which `h` leads to the map of headers, and in that `mi` to the message id, and `p` to the map of user properties. Every
+//! element is a byte of type and width, its whole length in that many bytes, and a value.
 
 use bytes::{BufMut, Bytes, BytesMut};
+use tillstream_broker::TraceNote;
 use uuid::Uuid;
+
+use crate::traceparent;
 
 /// In front of the stream: number, flags, length.
 const BLOCK: usize = 5;
 const STRING: u8 = 7;
 const MAP: u8 = 10;
 const STREAM: u8 = 11;
-/// Up to the message id's own bytes, for one of 36 characters: as client libraries write a block that holds nothing else.
-const BEFORE_ID: &[u8] = b"\x01\x00\x00\x00\x43\x2f\x00\x00\x00\x43\x18\x04\x80\x00\x2b\x00\x00\x00\x3a\x1c\x04h\x00\
-      \x2b\x00\x00\x00\x31\x1c\x05mi\x00\x1c\x27";
+/// In front of the map, as client libraries write it: an element of two bytes.
+const PREAMBLE: [u8; 4] = [0x18, 0x04, 0x80, 0x00];
+const HEADERS: &str = "h";
+const USER_PROPERTIES: &str = "p";
+const MESSAGE_ID: &str = "mi";
+/// A block of ours that says a message id and a trace without a state.
+const USUAL_BYTES: usize = 192;
+
+/// The maps of a block that are looked into, empty where there are none.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Block<'a> {
+    headers: &'a [u8],
+    user: &'a [u8],
+}
 
 /// One element: its type and its value.
 struct Element<'a> {
@@ -23,35 +37,47 @@ struct Element<'a> {
     value: &'a [u8],
 }
 
-/// The application's message id, if it is a UUID.
-pub(crate) fn message_id(block: &[u8]) -> Option<Uuid> {
-    let stream = only(block.get(BLOCK..)?, STREAM)?;
-    let (_preamble, rest) = next(stream)?;
-    let map = only(rest, MAP)?;
-    let headers = entry(map, b"h\0", MAP)?;
-    let text = entry(headers, b"mi\0", STRING)?;
-    let (0, text) = text.split_last()? else { return None };
-    Uuid::try_parse_ascii(text).ok()
+// === impl Block ===
+
+impl<'a> Block<'a> {
+    /// Whatever the bytes are.
+    pub(crate) fn read(bytes: &'a [u8]) -> Self {
+        let map = map_of(bytes).unwrap_or_default();
+        let inner = |name| entry(map, name, MAP).unwrap_or_default();
+        Self { headers: inner(HEADERS), user: inner(USER_PROPERTIES) }
+    }
+
+    /// The application's message id, if it is a UUID.
+    pub(crate) fn message_id(&self) -> Option<Uuid> {
+        Uuid::try_parse(text(self.headers, MESSAGE_ID)?).ok()
+    }
+
+    /// The trace that the user properties name.
+    pub(crate) fn trace(&self) -> Option<TraceNote<'a>> {
+        let parent = text(self.user, traceparent::PARENT)?;
+        traceparent::read(parent, text(self.user, traceparent::STATE).unwrap_or_default())
+    }
 }
 
-/// A block that says the message id and nothing else.
-pub(crate) fn block(id: Uuid) -> Bytes {
-    let mut text = Uuid::encode_buffer();
-    let text = id.hyphenated().encode_lower(&mut text);
-    let mut out = BytesMut::with_capacity(BEFORE_ID.len() + text.len() + 1);
-    out.put_slice(BEFORE_ID);
-    out.put_slice(text.as_bytes());
-    out.put_u8(0);
-    out.freeze()
+fn map_of(block: &[u8]) -> Option<&[u8]> {
+    let stream = only(block.get(BLOCK..)?, STREAM)?;
+    let (_preamble, rest) = next(stream)?;
+    only(rest, MAP)
+}
+
+/// The text of a map's entry.
+fn text<'a>(map: &'a [u8], key: &str) -> Option<&'a str> {
+    let (0, text) = entry(map, key, STRING)?.split_last()? else { return None };
+    std::str::from_utf8(text).ok()
 }
 
 /// The value of a map's entry, if it is of that type.
-fn entry<'a>(map: &'a [u8], key: &[u8], kind: u8) -> Option<&'a [u8]> {
+fn entry<'a>(map: &'a [u8], key: &str, kind: u8) -> Option<&'a [u8]> {
     let mut rest = map;
     loop {
         let (name, behind) = next(rest)?;
         let (value, behind) = next(behind)?;
-        if name.kind == STRING && name.value == key {
+        if name.kind == STRING && name.value.split_last() == Some((&0, key.as_bytes())) {
             return (value.kind == kind).then_some(value.value);
         }
         rest = behind;
@@ -72,53 +98,72 @@ fn next(bytes: &[u8]) -> Option<(Element<'_>, &[u8])> {
     Some((Element { kind: first >> 2, value }, &bytes[length..]))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ID: Uuid = Uuid::from_u128(0x0b9c4c0e_8e64_4d5e_9b0a_0123456789ab);
-
-    /// As the vendor's Python API wrote it, with a user property behind the message id.
-    fn captured() -> Vec<u8> {
-        let mut block =
-            b"\x01\x00\x00\x00\x54\x2f\x00\x00\x00\x54\x18\x04\x80\x00\x2b\x00\x00\x00\x4b\x1c\x04h\x00".to_vec();
-        block.extend(b"\x2b\x00\x00\x00\x31\x1c\x05mi\x00\x1c\x270b9c4c0e-8e64-4d5e-9b0a-0123456789ab\x00");
-        block.extend(b"\x1c\x04p\x00\x2b\x00\x00\x00\x0d\x1c\x04k\x00\x1c\x04v\x00");
-        block
+/// A block that says the message id, unless it is nil, and the trace, if there is one; nothing where it would say nothing.
+pub(crate) fn block(id: Uuid, trace: Option<&TraceNote<'_>>) -> Option<Bytes> {
+    if id.is_nil() && trace.is_none() {
+        return None;
     }
-
-    #[test]
-    fn the_message_id_of_a_real_client_is_found_among_other_properties() {
-        assert_eq!(message_id(&captured()), Some(ID));
-    }
-
-    #[test]
-    fn a_block_of_ours_is_the_real_one_without_its_user_property() {
-        let ours = block(ID);
-        assert_eq!(message_id(&ours), Some(ID));
-        assert_eq!(ours.len(), 72);
-        assert_eq!(ours[23..], captured()[23..72]);
-    }
-
-    #[test]
-    fn a_message_id_that_is_no_uuid_is_none() {
-        let mut block = captured();
-        block[45] = b'x';
-        assert_eq!(message_id(&block), None);
-    }
-
-    #[test]
-    fn a_block_that_is_cut_or_bent_is_none_and_ends() {
-        let block = captured();
-        for length in 0..72 {
-            assert_eq!(message_id(&block[..length]), None, "{length}");
-        }
-        for at in 0..block.len() {
-            for byte in [0, 1, 0x1c, 0x2b, 0x7f, 0xff] {
-                let mut bent = block.clone();
-                bent[at] = byte;
-                let _ = message_id(&bent);
-            }
-        }
-    }
+    let mut out = BytesMut::with_capacity(USUAL_BYTES);
+    // One stream, no flags; the length follows when it is known.
+    out.put_slice(&[1, 0, 0, 0, 0]);
+    put(&mut out, STREAM, |stream| {
+        stream.put_slice(&PREAMBLE);
+        put(stream, MAP, |map| {
+            put_headers(map, id);
+            trace.into_iter().for_each(|trace| put_user_properties(map, trace));
+        });
+    });
+    let length = (out.len() - BLOCK) as u32;
+    out[2..BLOCK].copy_from_slice(&length.to_be_bytes()[1..]);
+    Some(out.freeze())
 }
+
+fn put_headers(map: &mut BytesMut, id: Uuid) {
+    if id.is_nil() {
+        return;
+    }
+    put_text(map, HEADERS);
+    put(map, MAP, |headers| {
+        put_text(headers, MESSAGE_ID);
+        put_text(headers, id.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
+    });
+}
+
+fn put_user_properties(map: &mut BytesMut, trace: &TraceNote<'_>) {
+    put_text(map, USER_PROPERTIES);
+    put(map, MAP, |user| {
+        put_text(user, traceparent::PARENT);
+        put_text(user, &traceparent::write(trace));
+        if !trace.state.is_empty() {
+            put_text(user, traceparent::STATE);
+            put_text(user, trace.state);
+        }
+    });
+}
+
+/// An element of elements, its length in four bytes as client libraries write it.
+fn put(out: &mut BytesMut, kind: u8, fill: impl FnOnce(&mut BytesMut)) {
+    let start = out.len();
+    out.put_slice(&[kind << 2 | 3, 0, 0, 0, 0]);
+    fill(out);
+    // A few hundred bytes at most.
+    let length = (out.len() - start) as u32;
+    out[start + 1..start + 5].copy_from_slice(&length.to_be_bytes());
+}
+
+/// A text with a NUL at its end, its length in as few bytes as it needs.
+fn put_text(out: &mut BytesMut, text: &str) {
+    match u8::try_from(text.len() + 3) {
+        Ok(length) => out.put_slice(&[STRING << 2, length]),
+        Err(_) => {
+            out.put_u8(STRING << 2 | 1);
+            // The longest text is a state.
+            out.put_u16((text.len() + 4) as u16);
+        }
+    }
+    out.put_slice(text.as_bytes());
+    out.put_u8(0);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,9 @@
 //! What a client said about its message beside the application's bytes, as the broker keeps it.
-//! A version, then what there is: a tag, a length where the value has no fixed one, and the value.
+//! A note of its trace where it has one, for readers who know nothing else of this. Then a version and what there is: a tag,
+//! a length where the value has no fixed one, and the value.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use tillstream_broker::TraceNote;
 use tillstream_smf::{Content, DeliveryMode, MessageFlags, NameAt, NameKind};
 
 /// The only form so far.
@@ -29,9 +31,11 @@ pub(crate) struct Properties {
 }
 
 /// The bytes for the broker.
-pub(crate) fn write(properties: &Properties) -> Bytes {
+pub(crate) fn write(trace: Option<&TraceNote<'_>>, properties: &Properties) -> Bytes {
     let Properties { content, metadata } = properties;
-    let mut out = BytesMut::with_capacity(64 + metadata.as_ref().map_or(0, Bytes::len));
+    let known = trace.map_or(0, TraceNote::size) + metadata.as_ref().map_or(0, Bytes::len);
+    let mut out = BytesMut::with_capacity(64 + known);
+    trace.into_iter().for_each(|trace| trace.put(&mut out));
     out.put_slice(&[VERSION, tag::HEAD, flags_byte(content.flags), content.class_of_service]);
     if let Some(priority) = content.priority {
         out.put_slice(&[tag::PRIORITY, priority]);
@@ -61,7 +65,7 @@ fn put_bytes(out: &mut BytesMut, tag: u8, value: Option<&Bytes>) {
     out.put_slice(value);
 }
 
-/// What was written; nothing if it is of another form.
+/// What was written behind the note; nothing if it is of another form.
 pub(crate) fn read(bytes: &Bytes) -> Option<Properties> {
     let mut rest = bytes.clone();
     if rest.try_get_u8().ok()? != VERSION {

@@ -38,12 +38,18 @@ impl TraceContext {
         Some(Self { ids, flags: sampled as u8, state: None })
     }
 
+    /// Nothing when one of the ids is 0; an invalid state is dropped alone, an empty one is none.
+    #[must_use]
+    pub fn of_parts(ids: TraceIds, flags: u8, tracestate: &str) -> Option<Self> {
+        let valid = Self::new(ids, false)?;
+        Some(Self { flags, state: parse_state(tracestate), ..valid })
+    }
+
     /// Nothing when `traceparent` is invalid; an invalid `tracestate` is dropped alone, an empty one is none.
     #[must_use]
     pub fn parse(traceparent: &str, tracestate: &str) -> Option<Self> {
         let (ids, flags) = parse_parent(traceparent)?;
-        let valid = Self::new(ids, false)?;
-        Some(Self { flags, state: parse_state(tracestate), ..valid })
+        Self::of_parts(ids, flags, tracestate)
     }
 
     /// The same trace as seen from another of its spans.
@@ -57,6 +63,12 @@ impl TraceContext {
     #[must_use]
     pub const fn ids(&self) -> TraceIds {
         self.ids
+    }
+
+    /// As a `traceparent` says them.
+    #[must_use]
+    pub const fn flags(&self) -> u8 {
+        self.flags
     }
 
     /// Whether whoever began the trace keeps its spans.
@@ -131,6 +143,15 @@ mod tests {
     }
 
     #[test]
+    fn parts_are_held_to_the_same_rules() {
+        let ids = TraceIds { trace: 1, span: 2 };
+        let parts = |ids, state| TraceContext::of_parts(ids, 0xfe, state);
+        assert_eq!((parts(TraceIds { trace: 0, ..ids }, ""), parts(TraceIds { span: 0, ..ids }, "")), (None, None));
+        let trace = parts(ids, "a=\0").unwrap();
+        assert_eq!((trace.tracestate(), trace.flags(), trace.is_sampled()), (None, 0xfe, false));
+    }
+
+    #[test]
     fn another_span_of_the_trace_keeps_all_but_the_span() {
         let trace = TraceContext::parse(PARENT, "rojo=1").unwrap();
         let child = trace.at(0x1234).unwrap();
@@ -193,8 +214,10 @@ mod tests {
         ) {
             if let Some(trace) = TraceContext::parse(&(version + &rest), &tracestate) {
                 prop_assert_eq!(trace.traceparent().len(), 55);
-                let again = TraceContext::parse(&trace.traceparent(), trace.tracestate().unwrap_or_default());
-                prop_assert_eq!(again, Some(trace));
+                let state = trace.tracestate().unwrap_or_default();
+                let again = TraceContext::parse(&trace.traceparent(), state);
+                let of_parts = TraceContext::of_parts(trace.ids(), trace.flags(), state);
+                prop_assert_eq!((again, of_parts), (Some(trace.clone()), Some(trace)));
             }
         }
     }

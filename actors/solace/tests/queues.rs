@@ -10,20 +10,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use support::embedded::{CREDS, Embedded, PREFIX};
-use support::notebook::{Seen, notebook};
+use support::embedded::{Embedded, FLOW, PREFIX};
+use support::notebook::Seen;
 use support::{WITHIN, locally, until};
 use tillstream_broker::Side;
 use tillstream_domain::{AGGREGATION_QUEUE, LEDGER_QUEUE, REJECTED_QUEUE, dead_message_queue, store_queue};
 use tillstream_messages::{
     AcknowledgeDeliveries, HealthBoard, Leg, LegState, PublishError, PublishMessage, RebindFlow,
 };
-use tillstream_solace::{AccessBook, PublisherWiring, SolaceFlow, SolaceFlowWiring, SolacePublisher};
-use tillstream_supervision::{ActorSpec, Handle, Place, Strategy, Supervisor, SupervisorSpec};
+use tillstream_solace::{SolaceFlow, SolacePublisher};
+use tillstream_supervision::{Handle, Place, Strategy, Supervisor, SupervisorSpec};
 use uuid::Uuid;
-
-/// The leg that the flow is.
-const FLOW: Leg = Leg::ConsumeSales;
 
 /// A publisher and a flow of one queue on a broker that a test can spoil.
 struct Bench {
@@ -41,8 +38,8 @@ impl Bench {
         let (broker, place) = (Embedded::start(), Place::here());
         let root = Supervisor::root(SupervisorSpec::new("root", Strategy::OneForOne), &place);
         let health = HealthBoard::default();
-        let publisher = spawn_publisher(&root, &place, &broker, &health);
-        let (flow, seen) = spawn_flow(&root, &place, &broker, &health, queue);
+        let publisher = broker.publisher(&root, &place, &health);
+        let (flow, seen) = broker.flow(&root, &place, &health, queue);
         let bench = Self { broker, health, publisher, flow, seen, _root: root };
         bench.up(Leg::Publish).await;
         bench.up(FLOW).await;
@@ -93,47 +90,6 @@ impl Bench {
     fn lost(&self) -> Vec<String> {
         self.seen.lost.lock().unwrap().clone()
     }
-}
-
-fn spawn_publisher(
-    root: &Supervisor,
-    place: &Place,
-    broker: &Embedded,
-    health: &HealthBoard,
-) -> Handle<SolacePublisher> {
-    let wiring = PublisherWiring {
-        access: AccessBook::new(broker.access()),
-        creds_path: CREDS.to_owned(),
-        settings: broker.settings(),
-        health: health.clone(),
-        leg: Leg::Publish,
-        probe_topic: format!("{PREFIX}/check/validation"),
-    };
-    let spec = ActorSpec::new("publisher", "publisher").mailbox(8192);
-    root.spawn(spec, place, move || SolacePublisher::new(wiring.clone())).unwrap()
-}
-
-fn spawn_flow(
-    root: &Supervisor,
-    place: &Place,
-    broker: &Embedded,
-    health: &HealthBoard,
-    queue: &str,
-) -> (Handle<SolaceFlow>, Arc<Seen>) {
-    let (consumer, seen) = notebook(root, place, "consumer");
-    let wiring = SolaceFlowWiring {
-        access: AccessBook::new(broker.access()),
-        creds_path: CREDS.to_owned(),
-        settings: broker.settings(),
-        queue: queue.to_owned(),
-        consumer,
-        leg: FLOW,
-        publish_leg: Leg::Publish,
-        health: health.clone(),
-        epochs: Arc::default(),
-        hands: Default::default(),
-    };
-    (root.spawn(ActorSpec::new("flow", "flow"), place, move || SolaceFlow::new(wiring.clone())).unwrap(), seen)
 }
 
 #[tokio::test]

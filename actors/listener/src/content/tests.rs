@@ -31,7 +31,7 @@ fn sale(payload: &[u8], summary: Option<&'static [u8]>) -> Content {
 #[test]
 fn the_broker_keeps_the_attachment_alone_and_knows_the_applications_message_id() {
     let mut payload = b"hello".to_vec();
-    payload.extend_from_slice(&metadata::block(ID));
+    payload.extend_from_slice(&metadata::block(ID, None).unwrap());
 
     let message = to_outbound(sale(&payload, Some(b"\x22\x05\x42\x48")));
 
@@ -78,6 +78,52 @@ fn a_message_of_this_process_is_delivered_as_a_client_library_would_have_sent_it
     assert_eq!((again.payload.len(), again.message_id), (300, ID));
 }
 
+const TRACE: TraceNote<'_> = TraceNote { trace: 1 << 100 | 7, span: 8, flags: 1, state: "a=1" };
+
+#[test]
+fn the_trace_that_a_client_says_is_noted_in_front_of_all_else_and_its_bytes_come_back() {
+    let block = metadata::block(ID, Some(&TRACE)).unwrap();
+    let payload = [b"hello", &block[..]].concat();
+    let length = u8::try_from(block.len()).unwrap();
+    let sent = Content { content_summary: Some(Bytes::from(vec![0x22, 5, 0x42, length])), ..sale(&payload, None) };
+
+    let message = to_outbound(sent.clone());
+
+    assert_eq!((&message.payload[..], message.message_id), (&b"hello"[..], ID));
+    let (trace, said) = TraceNote::split(&message.properties);
+    assert_eq!((trace, said.first()), (Some(TRACE), Some(&1)));
+    assert_eq!(of_delivery(&kept(message)), sent);
+}
+
+#[test]
+fn a_message_without_a_trace_is_kept_as_before_there_were_any() {
+    let payload = [b"hello", &metadata::block(ID, None).unwrap()[..]].concat();
+
+    let message = to_outbound(sale(&payload, Some(b"\x22\x05\x42\x48")));
+
+    assert_eq!(TraceNote::split(&message.properties), (None, &message.properties[..]));
+    assert_eq!(message.properties[..4], [1, 1, 0, 0]);
+}
+
+#[test]
+fn a_message_of_this_process_says_its_trace_as_a_client_library_would() {
+    for id in [ID, Uuid::nil()] {
+        let ours = OutboundMessage {
+            topic: "a/b".to_owned(),
+            message_id: id,
+            properties: TRACE.alone(),
+            payload: Bytes::from_static(b"hello"),
+        };
+
+        let content = of_delivery(&kept(ours));
+
+        assert_eq!(content.payload[5..], metadata::block(id, Some(&TRACE)).unwrap());
+        let again = to_outbound(content);
+        assert_eq!((&again.payload[..], again.message_id), (&b"hello"[..], id));
+        assert_eq!(TraceNote::split(&again.properties).0, Some(TRACE));
+    }
+}
+
 #[test]
 fn properties_that_nobody_can_read_do_not_stop_the_message() {
     for properties in [&b"\x02"[..], b"\x01\x63", b"\x01\x06\x00\x00\x00\x09x", b"\x01\x03\x09"] {
@@ -85,6 +131,10 @@ fn properties_that_nobody_can_read_do_not_stop_the_message() {
             OutboundMessage { properties: Bytes::from_static(properties), ..to_outbound(sale(b"hello", None)) };
         assert_eq!(&of_delivery(&kept(message)).payload[..], b"hello", "{properties:x?}");
     }
+    let noted = [&TRACE.alone()[..], b"\x09"].concat();
+    let message = OutboundMessage { properties: noted.into(), ..to_outbound(sale(b"hello", None)) };
+    let content = of_delivery(&kept(message));
+    assert_eq!(content.payload[5..], metadata::block(Uuid::nil(), Some(&TRACE)).unwrap());
 }
 
 fn part() -> impl Strategy<Value = Option<Bytes>> {

@@ -1,17 +1,16 @@
 //! One flow: what a queue delivers to a session, until it is unbound or lost.
 //! Never binds again, keeps no message, and does not know how many may be open.
 
-use std::borrow::Cow;
-use std::ffi::{CStr, c_void};
+use std::ffi::c_void;
 use std::fmt;
 use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use solace_rs::message::{InboundMessage, Message};
+use solace_rs::message::InboundMessage;
 use solace_rs_sys as sys;
 
+use super::delivered::Delivered;
 use super::error::{Failure, Poison, text_at};
 use super::properties::{Properties, constant};
 use super::session::Session;
@@ -54,19 +53,6 @@ pub enum FlowEvent {
     Message(Delivered),
 }
 
-/// One message of a queue.
-#[derive(Debug)]
-pub struct Delivered {
-    /// Names it on this flow, until it is settled.
-    pub id: u64,
-    /// Where it was published to; of a queue its name.
-    pub topic: Arc<str>,
-    /// The library's own copy, shared and not copied again.
-    pub payload: Bytes,
-    /// The broker delivered it before, or tried to.
-    pub redelivered: bool,
-}
-
 /// What became of a message.
 ///
 /// No consumer of this service fails or rejects one: poison is published with its reason to `{p}/rejected/{queue}` and then
@@ -97,9 +83,6 @@ struct Callbacks {
     on_event: Box<dyn Fn(FlowEvent) + Send + Sync>,
     poison: Poison,
 }
-
-/// Frees the library's message when the last share of its payload is dropped.
-struct Payload(InboundMessage);
 
 // SAFETY: the pointer is a checked handle; the library allows its calls on any thread and locks inside.
 unsafe impl Send for Flow {}
@@ -245,60 +228,6 @@ impl Outcome {
             Self::Failed => sys::solClient_msgOutcome_SOLCLIENT_OUTCOME_FAILED,
             Self::Rejected => sys::solClient_msgOutcome_SOLCLIENT_OUTCOME_REJECTED,
         }
-    }
-}
-
-// === impl Delivered ===
-
-impl Delivered {
-    fn read(message: InboundMessage) -> Result<Self, Failure> {
-        // SAFETY: used below while `message` is owned here, by functions that only read.
-        let raw = unsafe { message.get_raw_message_ptr() };
-        let mut id = 0;
-        // SAFETY: the message is valid, the place for its id writable.
-        Failure::unless_ok(unsafe { sys::solClient_msg_getMsgId(raw, &raw mut id) })?;
-        // SAFETY: the message is valid.
-        let redelivered = unsafe { sys::solClient_msg_isRedelivered(raw) } != 0;
-        let topic = destination(&message)?;
-        Ok(Self { id, topic, payload: Bytes::from_owner(Payload(message)), redelivered })
-    }
-}
-
-/// `solace-rs` would copy it into a C string first.
-fn destination(message: &InboundMessage) -> Result<Arc<str>, Failure> {
-    let mut destination = sys::solClient_destination_t { destType: 0, dest: ptr::null() };
-    let size = size_of_val(&destination);
-    // SAFETY: the message is valid, the place for its destination writable and of the size that is told.
-    Failure::unless_ok(unsafe {
-        sys::solClient_msg_getDestination(message.get_raw_message_ptr(), &raw mut destination, size)
-    })?;
-    if destination.dest.is_null() {
-        return Err(Failure::of(0, "a message without a destination was delivered"));
-    }
-    // SAFETY: not null; the text ends with NUL and lives as long as the message.
-    let text = unsafe { CStr::from_ptr(destination.dest) }.to_string_lossy();
-    Ok(match text {
-        Cow::Borrowed(text) => text.into(),
-        Cow::Owned(text) => text.into(),
-    })
-}
-
-// === impl Payload ===
-
-impl AsRef<[u8]> for Payload {
-    /// Empty where there is none. The bytes stay where they are until the message is freed.
-    fn as_ref(&self) -> &[u8] {
-        let (mut start, mut length) = (ptr::null_mut(), 0);
-        // SAFETY: the message is valid, both places are writable.
-        let code = unsafe {
-            sys::solClient_msg_getBinaryAttachmentPtr(self.0.get_raw_message_ptr(), &raw mut start, &raw mut length)
-        };
-        if code != sys::solClient_returnCode_SOLCLIENT_OK || start.is_null() {
-            return &[];
-        }
-        let length = usize::try_from(length).expect("32 bits fit");
-        // SAFETY: the library's own bytes, which it changes no more and frees with the message, which `self` owns.
-        unsafe { std::slice::from_raw_parts(start.cast(), length) }
     }
 }
 

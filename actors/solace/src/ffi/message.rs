@@ -17,8 +17,8 @@ use super::error::Failure;
 /// By this property a partitioned queue keeps messages of one key together.
 const PARTITION_KEY: &CStr = c"JMSXGroupID";
 /// Under the names of the headers, other readers of the message find the trace.
-const TRACE_PARENT: &CStr = c"traceparent";
-const TRACE_STATE: &CStr = c"tracestate";
+pub(super) const TRACE_PARENT: &CStr = c"traceparent";
+pub(super) const TRACE_STATE: &CStr = c"tracestate";
 /// Room for the map of user properties before the library makes more.
 const PROPERTY_BYTES: u32 = 128;
 

@@ -8,6 +8,7 @@
 //! - What a callback points to lives until the destroying call has returned: the library calls nobody after that.
 
 mod context;
+mod delivered;
 mod error;
 mod event;
 mod flow;
@@ -17,9 +18,10 @@ mod options;
 mod properties;
 mod session;
 
+pub use delivered::Delivered;
 pub use error::Failure;
 pub use event::SessionEvent;
-pub use flow::{Delivered, Flow, FlowEvent, FlowOptions, Outcome};
+pub use flow::{Flow, FlowEvent, FlowOptions, Outcome};
 pub use message::{Contents, OutgoingMessage, UnfitMessage};
 pub use options::SessionOptions;
 pub use session::{Sent, Session};

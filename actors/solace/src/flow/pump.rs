@@ -235,7 +235,7 @@ impl Carriage {
             return;
         }
         hand.taken(inbox);
-        let tagged = inbox.drain(..).map(|it| self.tags.tag(it.id, it.topic, it.payload, it.redelivered, None));
+        let tagged = inbox.drain(..).map(|it| self.tags.tag(it.id, it.topic, it.payload, it.redelivered, it.trace));
         self.fetched = Some(tagged.collect());
     }
 

@@ -9,14 +9,20 @@ use tempfile::TempDir;
 use tillstream_broker::{Broker, BrokerSettings, QueueStats, Side};
 use tillstream_embedded::{EmbeddedBrokerSettings, embedded_queues};
 use tillstream_listener::{Account, Accounts, Consume, ListenerSettings, ListenerWiring, Rights, SmfListener};
-use tillstream_messages::{SecretEntry, SecretTree};
-use tillstream_solace::{Access, SolaceSettings};
-use tillstream_supervision::{ActorSpec, Place, Strategy, Supervisor, SupervisorSpec};
+use tillstream_messages::{HealthBoard, Leg, SecretEntry, SecretTree};
+use tillstream_solace::{
+    Access, AccessBook, PublisherWiring, SolaceFlow, SolaceFlowWiring, SolacePublisher, SolaceSettings,
+};
+use tillstream_supervision::{ActorSpec, Handle, Place, Strategy, Supervisor, SupervisorSpec};
+
+use super::notebook::{Seen, notebook};
 
 /// Where the secret tree has everybody's credentials.
 pub const CREDS: &str = "message-broker/creds/all-services";
 /// What topics begin with.
 pub const PREFIX: &str = "sale/pos/transaction";
+/// The leg that a flow is.
+pub const FLOW: Leg = Leg::ConsumeSales;
 const STORES: u32 = 1;
 
 /// A broker that can be opened anew with other queues while its address stays.
@@ -80,6 +86,49 @@ impl Embedded {
         let keys = ["username", "password"].map(|key| (key.to_owned(), key.to_owned().into()));
         let entry = SecretEntry::new(1, chrono::Utc::now(), keys.into());
         Access::of(&self.settings(), &SecretTree { entries: [(CREDS.to_owned(), entry)].into() }, CREDS).unwrap()
+    }
+
+    /// A publisher through the client library.
+    pub fn publisher(&self, root: &Supervisor, place: &Place, health: &HealthBoard) -> Handle<SolacePublisher> {
+        let wiring = PublisherWiring {
+            access: AccessBook::new(self.access()),
+            creds_path: CREDS.to_owned(),
+            settings: self.settings(),
+            health: health.clone(),
+            leg: Leg::Publish,
+            probe_topic: format!("{PREFIX}/check/validation"),
+        };
+        let spec = ActorSpec::new("publisher", "publisher").mailbox(8192);
+        root.spawn(spec, place, move || SolacePublisher::new(wiring.clone())).unwrap()
+    }
+
+    /// A flow of this queue through the client library, and what its consumer has seen.
+    pub fn flow(
+        &self,
+        root: &Supervisor,
+        place: &Place,
+        health: &HealthBoard,
+        queue: &str,
+    ) -> (Handle<SolaceFlow>, Arc<Seen>) {
+        let (consumer, seen) = notebook(root, place, "consumer");
+        let wiring = SolaceFlowWiring {
+            access: AccessBook::new(self.access()),
+            creds_path: CREDS.to_owned(),
+            settings: self.settings(),
+            queue: queue.to_owned(),
+            consumer,
+            leg: FLOW,
+            publish_leg: Leg::Publish,
+            health: health.clone(),
+            epochs: Arc::default(),
+            hands: Default::default(),
+        };
+        (root.spawn(ActorSpec::new("flow", "flow"), place, move || SolaceFlow::new(wiring.clone())).unwrap(), seen)
+    }
+
+    /// The broker as long as it is open.
+    pub fn broker(&self) -> Broker {
+        self.with(Broker::clone)
     }
 
     /// Shuts a side of a queue.
