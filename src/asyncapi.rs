@@ -200,20 +200,35 @@ fn messages() -> Value {
             "summary": summary,
             "contentType": "application/json",
             "description": format!("Application message id: {id}"),
+            "headers": { "$ref": "#/components/schemas/UserProperties" },
             "payload": { "$ref": format!("#/components/schemas/{schema}") },
         })
     };
-    let mut sale = message("A transaction as it was recorded", "Sale", "the transaction's");
-    sale["headers"] = json!({
-        "type": "object",
-        "description": "User properties on Solace: the W3C trace context of the request, if it had one",
-        "properties": { "traceparent": { "type": "string" }, "tracestate": { "type": "string" } },
-    });
     json!({
-        "Sale": sale,
+        "Sale": message("A transaction as it was recorded", "Sale", "the transaction's"),
         "AggregatedEvent": message("Turnover of one window of one store", "AggregatedEvent", "`event_id`"),
         "LateSale": message("A sale whose window was final", "LateSale", "the transaction's"),
         "RejectedMessage": message("A message that could not be counted", "RejectedMessage", "`message_id`"),
+    })
+}
+
+/// What a message carries beside its document.
+fn user_properties() -> Value {
+    json!({
+        "type": "object",
+        "description": "User properties: the W3C trace context of what caused the message, where that belongs to a trace. Any of them may be missing.",
+        "properties": {
+            "traceparent": {
+                "type": "string",
+                "pattern": "^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$",
+                "examples": ["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"],
+            },
+            "tracestate": { "type": "string", "maxLength": 512 },
+            "JMSXGroupID": {
+                "type": "string",
+                "description": "From publishers on Solace: the store's number, the key of a partitioned queue",
+            },
+        },
     })
 }
 
@@ -248,6 +263,7 @@ fn schemas(http: &http::Documents) -> Value {
     ]);
     schemas["RejectedMessage"]["properties"]["store_id"] = text;
     schemas["RejectedMessage"]["properties"]["total_amount"] = amount;
+    schemas["UserProperties"] = user_properties();
     schemas
 }
 
@@ -308,6 +324,20 @@ pub(crate) mod tests {
         assert_eq!(user_of("sale_pos_transaction_aggregations_store2.q.receive.aggregations"), scheme("store"));
         assert_eq!(user_of("sale_pos_transaction_rejected.q.receive.rejected"), scheme("operator"));
         assert!(document["operations"].get("aggregation.send.aggregations").is_none(), "it hands over");
+    }
+
+    #[test]
+    fn every_message_may_say_its_trace() {
+        let document = document_for_test();
+        let messages = document["components"]["messages"].as_object().unwrap();
+        let names: std::collections::BTreeSet<_> = CHANNELS.iter().map(|channel| channel.message).collect();
+        assert!(messages.keys().eq(names));
+        for (name, message) in messages {
+            let headers = message["headers"]["$ref"].as_str().and_then(|path| document.pointer(path.strip_prefix('#')?));
+            let properties = headers.and_then(|headers| headers["properties"].as_object());
+            let properties = properties.unwrap_or_else(|| panic!("{name} says no user properties"));
+            assert!(["traceparent", "tracestate"].iter().all(|key| properties.contains_key(*key)), "{name}");
+        }
     }
 
     #[test]

@@ -6,11 +6,11 @@ mod common;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use common::sim_disk::SimDisk;
 use common::*;
 use tillstream_broker::{
-    Broker, BrokerSettings, Delivery, OutboundMessage, PublishError, QueueSpec, SystemClock, WhenFull,
+    Broker, BrokerSettings, Delivery, OutboundMessage, PublishError, QueueSpec, SystemClock, TraceNote, WhenFull,
 };
 
 fn open(disk: &SimDisk, settings: BrokerSettings, queues: Vec<QueueSpec>) -> Broker {
@@ -48,6 +48,32 @@ async fn properties_come_again_with_their_message_after_a_refusal_and_after_a_re
     let mut flow = broker.bind("q", 10).unwrap();
     let recovered = within("recovered messages", take(&mut flow, 3)).await;
     assert_eq!((numbers(&recovered), properties(&recovered)), (vec![1, 2, 3], expected.to_vec()));
+}
+
+#[tokio::test]
+async fn a_note_of_a_trace_is_read_after_a_restart_and_a_message_without_one_takes_not_a_byte_more() {
+    let disk = SimDisk::default();
+    let broker = open(&disk, settings(), vec![queue("q", &["t"]), queue("r", &["u"])]);
+    let note = TraceNote { trace: 7 << 100, span: 8, flags: 1, state: "a=1" };
+    let mut behind = BytesMut::new();
+    note.put(&mut behind);
+    behind.extend_from_slice(b"\x01what a client said");
+    for properties in [note.alone(), behind.freeze(), Bytes::new(), Bytes::from_static(b"\x01as ever")] {
+        broker.publish(with_properties(1, properties)).await.unwrap();
+    }
+    let one = OutboundMessage { topic: "u".to_owned(), ..message("t", 1) };
+    let (stored, id) = (one.payload.len() + one.topic.len(), size_of_val(&one.message_id));
+    broker.publish(one).await.unwrap();
+    assert_eq!(stats_of(&broker, "r").bytes, (stored + id) as u64);
+    within("closing", broker.close()).await;
+
+    let broker = open(&disk, settings(), vec![queue("q", &["t"]), queue("r", &["u"])]);
+    let mut flow = broker.bind("q", 10).unwrap();
+    let got = within("recovered messages", take(&mut flow, 4)).await;
+
+    let read: Vec<_> = got.iter().map(|one| TraceNote::split(&one.properties)).collect();
+    let expected = [(Some(note), &b""[..]), (Some(note), b"\x01what a client said"), (None, b""), (None, b"\x01as ever")];
+    assert_eq!(read, expected);
 }
 
 #[tokio::test]

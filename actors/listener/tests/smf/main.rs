@@ -10,6 +10,7 @@ mod endings;
 mod logins;
 mod publishing;
 mod roles;
+mod traces;
 
 use std::future::Future;
 

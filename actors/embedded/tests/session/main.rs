@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod traces;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,7 +16,7 @@ use tillstream_domain::{AGGREGATION_QUEUE, LEDGER_QUEUE};
 use tillstream_embedded::{EmbeddedBrokerSettings, EmbeddedFlow, EmbeddedPublisher, FlowWiring, embedded_queues};
 use tillstream_messages::{
     AcknowledgeDeliveries, DeliveryTag, FlowBound, FlowLost, HealthBoard, InboundMessage, Leg, LegState,
-    MessagesDelivered, PublishError, PublishMessage, RebindFlow,
+    MessagesDelivered, PublishError, PublishMessage, RebindFlow, TraceContext,
 };
 use tillstream_session::FlowConsumer;
 use tillstream_supervision::{
@@ -136,6 +138,10 @@ fn payloads(messages: &[InboundMessage]) -> Vec<u32> {
 }
 
 impl Seen {
+    fn traces(&self) -> Vec<Option<TraceContext>> {
+        self.messages.lock().unwrap().iter().map(|message| message.trace.clone()).collect()
+    }
+
     fn payloads(&self) -> Vec<u32> {
         payloads(&self.messages.lock().unwrap())
     }
