@@ -333,7 +333,8 @@ pub(crate) mod tests {
         let names: std::collections::BTreeSet<_> = CHANNELS.iter().map(|channel| channel.message).collect();
         assert!(messages.keys().eq(names));
         for (name, message) in messages {
-            let headers = message["headers"]["$ref"].as_str().and_then(|path| document.pointer(path.strip_prefix('#')?));
+            let headers =
+                message["headers"]["$ref"].as_str().and_then(|path| document.pointer(path.strip_prefix('#')?));
             let properties = headers.and_then(|headers| headers["properties"].as_object());
             let properties = properties.unwrap_or_else(|| panic!("{name} says no user properties"));
             assert!(["traceparent", "tracestate"].iter().all(|key| properties.contains_key(*key)), "{name}");

@@ -72,7 +72,8 @@ async fn a_note_of_a_trace_is_read_after_a_restart_and_a_message_without_one_tak
     let got = within("recovered messages", take(&mut flow, 4)).await;
 
     let read: Vec<_> = got.iter().map(|one| TraceNote::split(&one.properties)).collect();
-    let expected = [(Some(note), &b""[..]), (Some(note), b"\x01what a client said"), (None, b""), (None, b"\x01as ever")];
+    let expected =
+        [(Some(note), &b""[..]), (Some(note), b"\x01what a client said"), (None, b""), (None, b"\x01as ever")];
     assert_eq!(read, expected);
 }
 

@@ -28,7 +28,9 @@ mod tests {
     #[test]
     fn no_trace_takes_no_bytes_and_bytes_of_no_trace_are_none() {
         assert!(properties(None).is_empty());
-        for other in [&b""[..], b"\x01\x01\x00\x00", b"\x02", &TraceNote { trace: 1, span: 0, flags: 1, state: "" }.alone()] {
+        for other in
+            [&b""[..], b"\x01\x01\x00\x00", b"\x02", &TraceNote { trace: 1, span: 0, flags: 1, state: "" }.alone()]
+        {
             assert_eq!(context(other), None, "{other:?}");
         }
     }

@@ -45,10 +45,8 @@ impl Bench {
         let own = broker.broker();
         let factory = move || EmbeddedPublisher::new(own.clone(), 100, HealthBoard::default());
         let in_process = root.spawn(ActorSpec::new("insider-publisher", "publisher"), &place, factory).unwrap();
-        until("the library is connected", || {
-            [Leg::Publish, FLOW].iter().all(|leg| health.get(*leg) == LegState::Up)
-        })
-        .await;
+        until("the library is connected", || [Leg::Publish, FLOW].iter().all(|leg| health.get(*leg) == LegState::Up))
+            .await;
         let flows = (library_flow, process_flow);
         Self { broker, through_library, in_process, by_library, by_process, _flows: flows, _root: root }
     }

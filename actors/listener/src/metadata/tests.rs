@@ -31,7 +31,10 @@ fn a_block_of_ours_is_the_real_one_without_its_user_property() {
     assert_eq!(message_id(&ours), Some(ID));
     assert_eq!(ours.len(), 72);
     assert_eq!(ours[23..], captured()[23..72]);
-    assert_eq!(ours[..23], b"\x01\x00\x00\x00\x43\x2f\x00\x00\x00\x43\x18\x04\x80\x00\x2b\x00\x00\x00\x3a\x1c\x04h\x00"[..]);
+    assert_eq!(
+        ours[..23],
+        b"\x01\x00\x00\x00\x43\x2f\x00\x00\x00\x43\x18\x04\x80\x00\x2b\x00\x00\x00\x3a\x1c\x04h\x00"[..]
+    );
 }
 
 #[test]
@@ -72,7 +75,8 @@ fn a_trace_is_read_among_other_properties_and_only_from_texts() {
         out
     };
     let trace = |fill: &dyn Fn(&mut BytesMut)| Block::read(&user(fill)).trace().map(|note| note.state.to_owned());
-    let texts = |texts: &'static [&'static str]| move |out: &mut BytesMut| texts.iter().for_each(|it| put_text(out, it));
+    let texts =
+        |texts: &'static [&'static str]| move |out: &mut BytesMut| texts.iter().for_each(|it| put_text(out, it));
 
     assert_eq!(trace(&texts(&["tracestate", "a=1", "till", "7", "traceparent", PARENT])).as_deref(), Some("a=1"));
     assert_eq!(trace(&texts(&["traceparent", PARENT, "traceparent", "none"])).as_deref(), Some(""));
