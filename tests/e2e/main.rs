@@ -1,5 +1,6 @@
 //! Drives the real binary from outside, through HTTP, signals and its files, as tills and operators would.
-//! Does not link the service's code: what these tests know of money, windows and sums they compute themselves.
+//! Does not link the service's code, but for a broker that a test spoils from within: what these tests know of money, windows and
+//! sums they compute themselves.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says so by panicking")]
 #![allow(clippy::print_stderr, reason = "a failing test shows what the service said")]
 
@@ -27,6 +28,8 @@ mod old_secret_defects;
 #[cfg(feature = "solace")]
 mod outages;
 #[cfg(feature = "solace")]
+mod queues;
+#[cfg(feature = "solace")]
 mod refusals;
 mod replay;
 mod shutdown;
@@ -41,6 +44,7 @@ mod trace;
 mod traces;
 #[cfg(feature = "solace")]
 mod vault_broker;
+mod vault_certificate;
 mod vault_rotation;
 mod vault_setup;
 mod vault_start;

@@ -17,6 +17,8 @@ mod faults;
 mod holder;
 mod load;
 mod output;
+#[cfg(feature = "solace")]
+mod own_broker;
 mod process;
 mod proxy;
 mod refusal;
@@ -41,6 +43,8 @@ pub use expressions::{expressions, monitoring, named, recorded};
 pub use faults::assert_nothing_lost;
 pub use holder::Holder;
 pub use load::{Account, Load};
+#[cfg(feature = "solace")]
+pub use own_broker::OwnBroker;
 pub use proxy::{Proxy, Way, Weather};
 pub use rotel::Rotel;
 pub use sale::{Sale, cents_of};

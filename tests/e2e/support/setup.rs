@@ -90,6 +90,13 @@ impl Setup {
         self
     }
 
+    /// On a Solace broker that somebody else runs, whatever the backend of this run.
+    #[cfg(feature = "solace")]
+    pub fn on_the_broker_at(mut self, address: SocketAddr) -> Self {
+        (self.backend, self.broker) = (Backend::Solace, Some(address));
+        self
+    }
+
     /// Its secrets stand in this file.
     pub fn with_secrets_in(mut self, file: &Path) -> Self {
         self.secrets = Some(file.to_owned());
