@@ -48,9 +48,17 @@ pub struct LocalSecrets {
     /// Who waits for a reading that begins from now on.
     asked: Inquirers,
     /// The last failure, so that it is logged once and not at every poll.
-    failure: Option<String>,
+    failure: Option<Failure>,
     /// Lives as long as this incarnation.
     watcher: Option<RecommendedWatcher>,
+}
+
+/// Why the file cannot be used.
+struct Failure {
+    /// For the log and for administrators.
+    text: String,
+    /// For health documents, which are read without a login.
+    for_anybody: String,
 }
 
 /// The file may have changed.
@@ -147,10 +155,10 @@ impl LocalSecrets {
 
     fn keep_last_good(&mut self, reason: &SecretsError) -> RefreshError {
         let text = reason.to_string();
-        if self.failure.as_ref() != Some(&text) {
+        if self.failure.as_ref().is_none_or(|known| known.text != text) {
             error!(reason = %text, "cannot use the secrets file, keeping the last good secrets");
         }
-        self.failure = Some(text.clone());
+        self.failure = Some(Failure { text: text.clone(), for_anybody: reason.for_anybody() });
         RefreshError(text)
     }
 
@@ -162,14 +170,15 @@ impl LocalSecrets {
     fn report_age(&self) {
         let age = self.last_good.age();
         SECRETS_AGE_SECONDS.set(age.as_secs_f64());
-        let state = match &self.failure {
+        let reason = self.failure.as_ref().map(|failure| failure.for_anybody.clone());
+        let state = match &reason {
             Some(reason) if age > self.settings.max_age => {
                 LegState::Down(format!("secrets are {} s old: {reason}", age.as_secs()))
             }
             _ => LegState::Up,
         };
         self.health.set(Leg::Secrets, state);
-        self.health.remark(Leg::Secrets, self.failure.clone());
+        self.health.remark(Leg::Secrets, reason);
     }
 }
 
@@ -219,7 +228,8 @@ impl Handler<ListSecrets> for LocalSecrets {
     type Result = MessageResult<ListSecrets>;
 
     fn handle(&mut self, _: ListSecrets, _: &mut Self::Context) -> Self::Result {
-        let (trouble, until) = (self.failure.clone(), self.until_refresh());
+        let trouble = self.failure.as_ref().map(|failure| failure.text.clone());
+        let until = self.until_refresh();
         MessageResult(self.last_good.overview("local", until, trouble, &self.audience))
     }
 }

@@ -69,9 +69,30 @@ pub enum SecretsError {
 }
 
 impl SecretsError {
+    /// The same for whoever has not logged in: a path that is named after a user is told by its folder.
+    pub(crate) fn for_anybody(&self) -> String {
+        match self {
+            Self::Missing { file, entry, key } => {
+                Self::Missing { file: file.clone(), entry: kind_of(entry), key }.to_string()
+            }
+            Self::NoUser { file, entry, why } => {
+                Self::NoUser { file: file.clone(), entry: kind_of(entry), why }.to_string()
+            }
+            other => other.to_string(),
+        }
+    }
+
     /// For `map_err` on file operations.
     pub(crate) fn io(action: &'static str, file: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let file = file.into();
         move |source| Self::Io { action, file, source }
+    }
+}
+
+/// `a/creds/*` for every user's path in that folder; other paths are the same everywhere.
+fn kind_of(entry: &str) -> String {
+    match entry.rsplit_once('/') {
+        Some((folder, _)) if folder.ends_with("/creds") => format!("{folder}/*"),
+        _ => entry.to_owned(),
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tillstream_messages::{HealthBoard, Leg, LegState, SecretsChanged};
+use tillstream_messages::{HealthBoard, Leg, LegState, ListSecrets, SecretsChanged};
 use tillstream_secrets::{LastGood, LocalSecrets, SecretsHolder, SecretsSettings, load_or_create};
 use tillstream_supervision::{ActorSpec, Fault, Handle, Place, Port, Strategy, Supervisor, SupervisorSpec};
 use tokio::task::LocalSet;
@@ -19,7 +19,7 @@ type Told = Arc<Mutex<Vec<SecretsChanged>>>;
 
 struct Bench {
     root: Supervisor,
-    _secrets: Handle<LocalSecrets>,
+    secrets: Handle<LocalSecrets>,
     last_good: LastGood,
     told: Told,
     health: HealthBoard,
@@ -53,7 +53,7 @@ fn bench_for(settings: SecretsSettings, listener: Port<SecretsChanged>, told: To
         )
     };
     let secrets = root.spawn(ActorSpec::new("secrets", "secrets"), &place, factory).unwrap();
-    Bench { root, _secrets: secrets, last_good, told, health, path, _directory: directory }
+    Bench { root, secrets, last_good, told, health, path, _directory: directory }
 }
 
 impl Bench {
@@ -212,7 +212,10 @@ async fn a_slip_in_one_user_keeps_the_last_good_secrets_and_locks_nobody_out() {
             sleep(Duration::from_secs(31)).await;
             assert_eq!(bench.password(), password);
             let remark = bench.health.remark_on(Leg::Secrets).expect("the slip is said");
-            assert!(remark.contains(POS), "{remark}");
+            assert!(remark.contains("validation-service/creds/*") && !remark.contains(POS), "{remark}");
+            let overview = bench.secrets.ask(ListSecrets, Duration::from_secs(1)).await.unwrap();
+            let trouble = overview.trouble.expect("who may see paths is told which");
+            assert!(trouble.contains(POS), "{trouble}");
         }
 
         replace(&bench.path, &text);

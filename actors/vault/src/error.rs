@@ -140,6 +140,27 @@ pub enum VaultError {
         /// Such as `reading kv/a/b`.
         what: String,
     },
+    /// More than this API has to say.
+    #[error(
+        "vault at {address} gave an answer to {what} that is longer than 4 MiB: is it a Vault, or something before one?"
+    )]
+    TooLarge {
+        /// Where it is.
+        address: String,
+        /// Such as `reading kv/a/b`.
+        what: String,
+    },
+    /// It sends its callers to somebody else.
+    #[error(
+        "vault at {address} sends its callers elsewhere (status {status}), and the token goes nowhere else: name the active server in \
+         `vault.address`, or let standby servers forward requests"
+    )]
+    Elsewhere {
+        /// Where it is.
+        address: String,
+        /// What it answered.
+        status: u16,
+    },
     /// A request that this server does not take.
     #[error("vault refused {what} (status {status}): check `vault.mount` and what stands there")]
     Refused {
@@ -162,7 +183,11 @@ impl VaultError {
             Self::Untrusted { .. } => "untrusted",
             Self::Sealed { .. } => "sealed",
             Self::Uninitialised { .. } => "uninitialised",
-            Self::Unavailable { .. } | Self::Unintelligible { .. } | Self::Refused { .. } => "unavailable",
+            Self::Unavailable { .. }
+            | Self::Unintelligible { .. }
+            | Self::TooLarge { .. }
+            | Self::Elsewhere { .. }
+            | Self::Refused { .. } => "unavailable",
             Self::LoginRefused { .. } | Self::WrappingSpent { .. } | Self::WrappingForeign { .. } => "login_refused",
             Self::Forbidden { .. } | Self::ForbiddenStill { .. } => "forbidden",
             Self::Missing { .. } => "missing",

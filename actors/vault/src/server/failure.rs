@@ -5,7 +5,8 @@ use std::error::Error;
 use std::io;
 
 use rustify::errors::ClientError as TransportError;
-use vaultrs::error::ClientError;
+
+use super::transport::TooLarge;
 
 /// Why a call brought nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,22 +21,15 @@ pub enum Failure {
     Certificate(String),
     /// An answer of another form than this API has.
     Answer,
-}
-
-impl From<ClientError> for Failure {
-    fn from(error: ClientError) -> Self {
-        match error {
-            ClientError::APIError { code, .. } => Self::Status(code),
-            ClientError::RestClientError { source } => source.into(),
-            _ => Self::Answer,
-        }
-    }
+    /// An answer longer than any of this API.
+    TooLarge,
 }
 
 impl From<TransportError> for Failure {
     fn from(error: TransportError) -> Self {
         match error {
             TransportError::ServerResponseError { code, .. } => Self::Status(code),
+            TransportError::ResponseError { source } if source.is::<TooLarge>() => Self::TooLarge,
             TransportError::RequestError { source, .. } | TransportError::ResponseError { source } => {
                 Self::of_transport(source.as_ref())
             }
@@ -46,7 +40,13 @@ impl From<TransportError> for Failure {
 
 impl From<reqwest::Error> for Failure {
     fn from(error: reqwest::Error) -> Self {
-        if error.is_decode() { Self::Answer } else { Self::of_transport(&error) }
+        Self::of_transport(&error)
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(_: serde_json::Error) -> Self {
+        Self::Answer
     }
 }
 

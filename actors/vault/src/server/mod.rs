@@ -1,25 +1,26 @@
-//! The calls that this room makes, on vaultrs, each with a timeout: login, renewal, unwrapping, reading, issuing.
+//! The calls that this room makes, by the requests and answers of vaultrs, each bounded in time and size: login, renewal,
+//! unwrapping, reading, issuing.
 //! Decides nothing and keeps nothing; what a failure means to whom is told in [`Server::explain`].
 
 mod failure;
+mod transport;
 mod trust;
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use reqwest::{Client, Url};
-use rustify::clients::reqwest::Client as Transport;
+use rustify::endpoint::{Endpoint, EndpointResult as Carried};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
+use vaultrs::api::auth::approle::requests::LoginWithApproleRequest;
 use vaultrs::api::pki::requests::GenerateCertificateRequest;
 use vaultrs::api::pki::responses::GenerateCertificateResponse;
-use vaultrs::api::{AuthInfo, EndpointMiddleware};
-use vaultrs::auth::approle;
-use vaultrs::client::{VaultClient, VaultClientSettings};
-use vaultrs::pki::cert;
-use vaultrs::{kv1, kv2, sys, token};
+use vaultrs::api::sys::requests::{UnwrapRequest, WrappingLookupRequest};
+use vaultrs::api::token::requests::RenewTokenSelfRequest;
+use vaultrs::api::{AuthInfo, EndpointMiddleware, EndpointResult, kv1, kv2};
 
 pub use failure::Failure;
+use transport::{Transport, bounded};
 
 use crate::error::VaultError;
 use crate::settings::VaultSettings;
@@ -39,6 +40,7 @@ pub struct Server {
     settings: VaultSettings,
     address: Url,
     http: Client,
+    transport: Transport,
 }
 
 // === impl Server ===
@@ -54,31 +56,33 @@ impl Server {
         let address: Url =
             parsed.map_err(|error| VaultError::Setting { key: "address", what: format!("is no address: {error}") })?;
         let http = trust::client(settings, &address)?;
-        Ok(Self { settings: settings.clone(), address, http })
+        let transport = Transport::new(address.to_string(), http.clone());
+        Ok(Self { settings: settings.clone(), address, http, transport })
     }
 
     /// Logs in.
     pub async fn login(&self, role_id: &str, secret_id: &SecretString) -> Result<Grant, Failure> {
-        let mount = &self.settings.approle_mount;
-        grant(approle::login(&self.client(None), mount, role_id, secret_id.expose_secret()).await?)
+        let mount = self.settings.approle_mount.clone();
+        let secret_id = secret_id.expose_secret().to_owned();
+        self.granted(None, LoginWithApproleRequest { mount, role_id: role_id.to_owned(), secret_id }).await
     }
 
     /// Prolongs a token by `ttl` from now.
     pub async fn renew(&self, token: &SecretString, ttl: Duration) -> Result<Grant, Failure> {
-        let increment = format!("{}s", ttl.as_secs());
-        grant(token::renew_self(&self.client(Some(token)), Some(&increment)).await?)
+        let increment = Some(format!("{}s", ttl.as_secs()));
+        self.granted(Some(token), RenewTokenSelfRequest { increment }).await
     }
 
     /// What a wrapping token was made for; does not use it up.
     pub async fn wrapped_by(&self, wrapping: &SecretString) -> Result<String, Failure> {
-        let found = sys::wrapping::lookup(&self.client(None), wrapping.expose_secret()).await?;
-        Ok(found.creation_path)
+        let request = WrappingLookupRequest { token: wrapping.expose_secret().to_owned() };
+        Ok(self.data(None, request).await?.creation_path)
     }
 
     /// The secret id behind a wrapping token, which is used up by that.
     pub async fn unwrap(&self, wrapping: &SecretString) -> Result<SecretString, Failure> {
         // The token has to be the caller's own: with no token at all the server refuses.
-        let answer: HashMap<String, Value> = sys::wrapping::unwrap(&self.client(Some(wrapping)), None).await?;
+        let answer = self.data(Some(wrapping), UnwrapRequest { token: None }).await?;
         let secret_id = answer.get("secret_id").and_then(Value::as_str);
         secret_id.map(SecretString::from).ok_or(Failure::Answer)
     }
@@ -97,12 +101,18 @@ impl Server {
 
     /// The values at a path of the tree; nothing where there is nothing.
     pub async fn read(&self, token: &SecretString, version: KvVersion, path: &str) -> Result<Option<Value>, Failure> {
-        let (client, mount) = (self.client(Some(token)), &self.settings.mount);
+        let (mount, path) = (self.settings.mount.clone(), path.to_owned());
         let read = match version {
-            KvVersion::One => kv1::get_raw(&client, mount, path).await.map(|found| found.data),
-            KvVersion::Two => kv2::read::<Value>(&client, mount, path).await,
+            KvVersion::One => {
+                let request = kv1::requests::GetSecretRequest { mount, path };
+                self.whole(token, request).await.map(|found| found.data)
+            }
+            KvVersion::Two => {
+                let request = kv2::requests::ReadSecretRequest { mount, path, version: None };
+                self.data(Some(token), request).await.map(|found| found.data)
+            }
         };
-        unless_missing(read.map_err(Failure::from))
+        unless_missing(read)
     }
 
     /// The names directly below a path of the tree, those of folders end with a slash; nothing where there is no such path.
@@ -112,12 +122,18 @@ impl Server {
         version: KvVersion,
         path: &str,
     ) -> Result<Option<Vec<String>>, Failure> {
-        let (client, mount) = (self.client(Some(token)), &self.settings.mount);
+        let (mount, path) = (self.settings.mount.clone(), path.to_owned());
         let listed = match version {
-            KvVersion::One => kv1::list(&client, mount, path).await.map(|found| found.data.keys),
-            KvVersion::Two => kv2::list(&client, mount, path).await,
+            KvVersion::One => {
+                let request = kv1::requests::ListSecretRequest { mount, path };
+                self.whole(token, request).await.map(|found| found.data.keys)
+            }
+            KvVersion::Two => {
+                let request = kv2::requests::ListSecretsRequest { mount, path };
+                self.data(Some(token), request).await.map(|found| found.keys)
+            }
         };
-        unless_missing(listed.map_err(Failure::from))
+        unless_missing(listed)
     }
 
     /// A certificate and its key.
@@ -131,7 +147,9 @@ impl Server {
         let mut request = GenerateCertificateRequest::builder();
         request.common_name(names.common).alt_names(names.alternative).ip_sans(names.addresses);
         request.ttl(format!("{}s", names.ttl.as_secs())).format("pem").private_key_format("pkcs8");
-        Ok(cert::generate(&self.client(Some(token)), mount, role, Some(&mut request)).await?)
+        let request =
+            request.mount(mount).role(role).build().expect("mount and role are set, the rest may be left out");
+        self.data(Some(token), request).await
     }
 
     /// What a failure means and what to do about it; asks how the server is where its status does not say.
@@ -142,6 +160,8 @@ impl Server {
             Failure::Certificate(cause) => VaultError::Untrusted { address, cause },
             Failure::Timeout => VaultError::Timeout { address },
             Failure::Answer => VaultError::Unintelligible { address, what },
+            Failure::TooLarge => VaultError::TooLarge { address, what },
+            Failure::Status(status @ 300..=399) => VaultError::Elsewhere { address, status },
             Failure::Status(503) => self.explain_503().await,
             Failure::Status(403) => VaultError::Forbidden { what },
             // 412: a standby that has not caught up; 429: too many requests for its quota.
@@ -172,36 +192,47 @@ impl Server {
         }
         let answer = request.send().await?;
         match answer.status().as_u16() {
-            200 => Ok(answer.json().await?),
+            200 => Ok(serde_json::from_slice(&bounded(answer).await?)?),
             status => Err(Failure::Status(status)),
         }
+    }
+
+    /// What an answer says of a token.
+    async fn granted(
+        &self,
+        token: Option<&SecretString>,
+        request: impl Endpoint<Response = ()>,
+    ) -> Result<Grant, Failure> {
+        let answer: EndpointResult<()> = self.carried(token, request).await?.wrap()?;
+        grant(answer.auth.ok_or(Failure::Answer)?)
+    }
+
+    /// What stands in an answer's `data`.
+    async fn data<E: Endpoint>(&self, token: Option<&SecretString>, request: E) -> Result<E::Response, Failure> {
+        let answer: EndpointResult<E::Response> = self.carried(token, request).await?.wrap()?;
+        answer.data.ok_or(Failure::Answer)
+    }
+
+    /// An answer whose type has `data` itself.
+    async fn whole<E: Endpoint>(&self, token: &SecretString, request: E) -> Result<E::Response, Failure> {
+        Ok(self.carried(Some(token), request).await?.parse()?)
+    }
+
+    async fn carried<E: Endpoint>(
+        &self,
+        token: Option<&SecretString>,
+        request: E,
+    ) -> Result<Carried<E::Response>, Failure> {
+        let token = token.map(|token| token.expose_secret().to_owned()).unwrap_or_default();
+        let (version, namespace) = ("v1".to_owned(), self.settings.namespace.clone());
+        let headers = EndpointMiddleware { token, version, wrap: None, namespace };
+        Ok(request.with_middleware(&headers).exec(&self.transport).await?)
     }
 
     fn url(&self, path: &str) -> Url {
         let mut url = self.address.clone();
         url.set_path(&format!("v1/{path}"));
         url
-    }
-
-    /// A value per call and token, with the connections of all. Built by hand: the library's own builder takes what is not said
-    /// from environment variables.
-    fn client(&self, token: Option<&SecretString>) -> VaultClient {
-        let token = token.map(|token| token.expose_secret().to_owned()).unwrap_or_default();
-        let (version, namespace) = ("v1".to_owned(), self.settings.namespace.clone());
-        let middle = EndpointMiddleware { token: token.clone(), version, wrap: None, namespace: namespace.clone() };
-        let settings = VaultClientSettings {
-            address: self.address.clone(),
-            ca_certs: Vec::new(),
-            identity: None,
-            timeout: Some(self.settings.timeout),
-            token,
-            verify: true,
-            version: 1,
-            wrapping: false,
-            namespace,
-            proxy: None,
-        };
-        VaultClient { http: Transport::new(self.address.as_str(), self.http.clone()), middle, settings }
     }
 }
 

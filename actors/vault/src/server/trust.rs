@@ -1,4 +1,4 @@
-//! The HTTP client for one server: whom it believes, where it lets itself be sent, how long it waits.
+//! The HTTP client for one server: whom it believes, how long it waits.
 //! Sends nothing.
 
 use reqwest::header::HeaderValue;
@@ -7,9 +7,6 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::error::VaultError;
 use crate::settings::VaultSettings;
-
-/// A standby sends its callers to the active server once.
-const MAX_REDIRECTS: usize = 2;
 
 /// A client as the settings want it.
 ///
@@ -21,21 +18,12 @@ pub fn client(settings: &VaultSettings, address: &Url) -> Result<Client, VaultEr
     let encrypted = address.scheme() == "https";
     let builder = Client::builder()
         .no_proxy()
-        .redirect(redirects(encrypted))
+        // The token travels in a header of its own, which would go along to wherever a server says.
+        .redirect(redirect::Policy::none())
         .timeout(settings.timeout)
         .connect_timeout(settings.timeout);
     let built = believing(builder, settings, encrypted)?.build();
     built.map_err(|error| unusable(settings, innermost(&error)))
-}
-
-/// The token must not travel in the clear because a server says so.
-fn redirects(encrypted: bool) -> redirect::Policy {
-    redirect::Policy::custom(move |attempt| {
-        if attempt.previous().len() > MAX_REDIRECTS || (encrypted && attempt.url().scheme() != "https") {
-            return attempt.stop();
-        }
-        attempt.follow()
-    })
 }
 
 fn believing(builder: ClientBuilder, settings: &VaultSettings, encrypted: bool) -> Result<ClientBuilder, VaultError> {

@@ -6,5 +6,6 @@ mod certificates;
 mod logins;
 mod outages;
 mod readings;
+mod strangers;
 mod support;
 mod tokens;
