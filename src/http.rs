@@ -42,7 +42,7 @@ mod tests;
 
 pub use auth::{Gate, UserBook, Users};
 pub use doors::{Door, Doors};
-pub use health::{Figures, Health};
+pub use health::{Figures, Health, awaited};
 pub use in_flight::InFlight;
 pub use ledger::is_balanced;
 pub use openapi::Documents;

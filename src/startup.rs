@@ -54,6 +54,7 @@ pub use alone::BrokerAlone;
 pub use secrets::{peek as peek_secrets, readers as secret_readers, topic_prefix, vault};
 pub use support::{Unsupported, check as check_support};
 pub use tls::{hand_over_trust, peek as peek_certificate};
+pub use tokens::peek as peek_token_keys;
 pub use waiting::Starting;
 
 /// How long the ledger may take to answer.

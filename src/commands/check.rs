@@ -1,4 +1,4 @@
-//! `tillstream check`: one line each on whether configuration, secrets, broker and limits are in order.
+//! `tillstream check`: one line each on whether configuration, secrets, broker, certificate, token keys and limits are in order.
 //! Changes nothing and makes nothing; what the first `run` will make is said to be missing, not wrong.
 
 use std::path::Path;
@@ -51,6 +51,8 @@ pub async fn check(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
         lines.extend(hand_over::line(settings, tree.as_deref()).await);
         let certificate = startup::peek_certificate(&settings.tls).await.transpose();
         lines.extend(certificate.map(|found| Line::new("certificate", found)));
+        let keys = startup::peek_token_keys(&settings.tokens).await.transpose();
+        lines.extend(keys.map(|found| Line::new("token keys", found)));
         lines.push(Line::new("limits", limits(settings)));
     }
     lines.iter().for_each(Line::print);

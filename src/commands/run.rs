@@ -43,7 +43,7 @@ pub async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
 /// not.
 fn stop_waiting(is_over: bool) -> anyhow::Result<ExitCode> {
     if is_over {
-        bail!("the time of `--duration` is over and the secrets could not be read: nothing ran");
+        bail!("the time of `--duration` is over and the secrets or the certificate never came: nothing ran");
     }
     Ok(ExitCode::SUCCESS)
 }

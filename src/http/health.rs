@@ -43,6 +43,8 @@ pub struct Health {
     board: HealthBoard,
     degraded: Word,
     stuck: Word,
+    /// Nothing is built yet: what is not there is waited for.
+    waits: bool,
     draining: Arc<AtomicBool>,
     started: Arc<AtomicBool>,
     figures: Option<Figures>,
@@ -115,32 +117,18 @@ impl Health {
     ) -> Self {
         let legs = legs_on(roles, Backend::Embedded);
         let (degraded, stuck) = (Arc::new(degraded), Arc::new(|| None));
-        Self {
-            legs,
-            shown: Vec::new(),
-            board,
-            degraded,
-            stuck,
-            draining: Arc::default(),
-            started: Arc::default(),
-            figures: None,
-        }
+        let (draining, started) = (Arc::default(), Arc::default());
+        let (shown, waits, figures) = (Vec::new(), false, None);
+        Self { legs, shown, board, degraded, stuck, waits, draining, started, figures }
     }
 
-    /// The health of a process that has its address and waits for its secrets.
-    pub fn waiting(board: HealthBoard) -> Self {
+    /// The health of a process that has its address and waits for the rest, one after the other.
+    pub fn waiting(board: HealthBoard, legs: Vec<Leg>) -> Self {
         let nothing: Word = Arc::new(|| None);
         let (degraded, stuck) = (Arc::clone(&nothing), nothing);
-        Self {
-            legs: vec![Leg::Secrets],
-            shown: Vec::new(),
-            board,
-            degraded,
-            stuck,
-            draining: Arc::default(),
-            started: Arc::default(),
-            figures: None,
-        }
+        let (draining, started) = (Arc::default(), Arc::default());
+        let (shown, waits, figures) = (Vec::new(), true, None);
+        Self { legs, shown, board, degraded, stuck, waits, draining, started, figures }
     }
 
     /// The same roles on this broker.
@@ -194,6 +182,7 @@ impl Health {
         }
         let down = self.legs.iter().find_map(|leg| match self.board.get(*leg) {
             LegState::Up => None,
+            LegState::Down(reason) if self.waits => Some(format!("waiting for {}: {reason}", awaited(*leg))),
             LegState::Down(reason) => Some(format!("{} is down: {reason}", leg.name())),
         });
         if down.is_none() {
@@ -311,6 +300,14 @@ fn who_gave_up(trouble: String) -> String {
 fn standing(trouble: Option<String>) -> Detail {
     let Some(trouble) = trouble else { return Detail::new(Status::Pass, "up") };
     Detail::new(Status::Fail, "down").saying(Some(trouble))
+}
+
+/// What a start waits for where this leg is not there, in a sentence.
+pub const fn awaited(leg: Leg) -> &'static str {
+    match leg {
+        Leg::Certificate => "a certificate",
+        other => other.name(),
+    }
 }
 
 fn up() -> String {

@@ -1,4 +1,4 @@
-//! What a process answers that has its address and not yet its secrets: how it is, and "later" to everybody else.
+//! What a process answers that has its address and not yet its secrets or its certificate: how it is, and "later" to everybody else.
 //! Knows no user: nothing that it says needs one.
 
 use std::time::Duration;
@@ -70,5 +70,7 @@ fn configure(config: &mut web::ServiceConfig) {
 
 /// The reason stands in the health document; a till needs only to know that it may try again.
 async fn later() -> Result<HttpResponse, ApiError> {
-    Err(ApiError::Unavailable("the service waits for its secrets and takes nothing yet: try again".to_owned()))
+    Err(ApiError::Unavailable(
+        "the service waits for its secrets or its certificate and takes nothing yet: try again".to_owned(),
+    ))
 }

@@ -6,17 +6,18 @@ use tillstream_posting::pause;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
+use crate::http::awaited;
 use crate::settings::Settings;
 
-/// What the attempt has brought in the end. While there is nothing, the secrets leg is down and says why; each reason is
-/// logged once.
+/// What the attempt has brought in the end. While there is nothing, its leg is down and says why; each reason is logged once.
 pub async fn until_it_works<T>(
-    what: &str,
+    leg: Leg,
     settings: &Settings,
     board: &HealthBoard,
     attempt: impl AsyncFn() -> anyhow::Result<T>,
 ) -> T {
-    let (first, longest) = (settings.vault.retry_min, settings.vault.retry_max);
+    let (what, first, longest) = (awaited(leg), settings.vault.retry_min, settings.vault.retry_max);
+    board.set(leg, LegState::Down("there is no answer yet".to_owned()));
     let (mut attempts, mut logged) = (0, String::new());
     loop {
         let reason = match attempt().await {
@@ -24,20 +25,26 @@ pub async fn until_it_works<T>(
             Err(reason) => format!("{reason:#}"),
         };
         attempts += 1;
-        if reason != logged {
+        let news = without_numbers(&reason);
+        if news != logged {
             warn!(%reason, "waiting for {what}");
         }
-        board.set(Leg::Secrets, LegState::Down(reason.clone()));
-        logged = reason;
+        board.set(leg, LegState::Down(reason));
+        logged = news;
         sleep(pause(first, longest, attempts, None)).await;
     }
 }
 
 fn found_at_last<T>(what: &str, attempts: u32, found: T) -> T {
     if attempts > 0 {
-        info!(attempts, "{what} are there");
+        info!(attempts, "waited for {what}, and have it");
     }
     found
+}
+
+/// Seconds that pass are no other reason.
+fn without_numbers(reason: &str) -> String {
+    reason.chars().filter(|letter| !letter.is_ascii_digit()).collect()
 }
 
 #[cfg(test)]
@@ -63,9 +70,18 @@ mod tests {
             Ok(attempts.get())
         };
 
-        assert_eq!(until_it_works("the secrets", &settings, &board, attempt).await, 20);
+        assert_eq!(until_it_works(Leg::Secrets, &settings, &board, attempt).await, 20);
 
         let most = settings.vault.retry_max * 20;
         assert!(begun.elapsed() > Duration::from_secs(60) && begun.elapsed() < most, "{:?}", begun.elapsed());
+    }
+
+    #[test]
+    fn a_reason_with_other_numbers_is_no_news() {
+        assert_eq!(
+            without_numbers("forbidden: another login in 10 s"),
+            without_numbers("forbidden: another login in 9 s")
+        );
+        assert_ne!(without_numbers("the server is sealed"), without_numbers("the server cannot be reached"));
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tillstream_domain::{SecretReader, TopicPrefix};
 use tillstream_messages::{
-    EnvironmentFaults, HealthBoard, IssueCertificate, ListSecrets, RefreshSecrets, SecretTree, SecretsChanged,
+    EnvironmentFaults, HealthBoard, IssueCertificate, Leg, ListSecrets, RefreshSecrets, SecretTree, SecretsChanged,
     WallClock,
 };
 use tillstream_secrets::{LastGood, LocalSecrets, SecretsHolder, SecretsSettings, Source, load_or_create};
@@ -75,7 +75,7 @@ fn read_file(settings: &Settings, board: &HealthBoard) -> anyhow::Result<Secrets
 
 async fn await_server(settings: &Settings, readers: &[SecretReader], board: &HealthBoard) -> anyhow::Result<Secrets> {
     let wiring = vault(settings, readers, board)?;
-    let prefix = until_it_works("the secrets", settings, board, async || {
+    let prefix = until_it_works(Leg::Secrets, settings, board, async || {
         let tree = wiring.first_tree().await?;
         topic_prefix(&tree)
     });

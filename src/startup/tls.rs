@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use chrono::SecondsFormat;
-use tillstream_messages::{HealthBoard, IssueCertificate, IssuedCertificate, ReloadCertificate, WallClock};
+use tillstream_messages::{
+    HealthBoard, IssueCertificate, IssuedCertificate, Leg, LegState, ReloadCertificate, WallClock,
+};
 use tillstream_posting::Trust;
 use tillstream_supervision::{ActorSpec, Place, Port, SpawnError, Supervisor};
 use tillstream_tls::{CertificateSource, KeeperPorts, Keyring, ServerPair, TlsKeeper, TlsSettings, TlsSource};
@@ -56,7 +58,9 @@ impl Tls {
     /// The certificate of the authority behind the secrets, waited for; `None` where none is wanted.
     pub async fn from_authority(settings: &Settings, secrets: &Secrets, board: &HealthBoard) -> Option<Self> {
         let server = secrets.server().filter(|_| settings.tls.is_on())?;
-        let issued = until_it_works("the certificate", settings, board, async || {
+        // They were read, and their actor is not there yet to say so.
+        board.set(Leg::Secrets, LegState::Up);
+        let issued = until_it_works(Leg::Certificate, settings, board, async || {
             let first = server.issue(&settings.tls.pki.question()).await?;
             Self::issued(&settings.tls, &first, secrets.authority()).await
         });

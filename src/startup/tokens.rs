@@ -1,7 +1,7 @@
 //! Bearer tokens: the book that HTTP asks and the keeper that reads the issuer's keys into it.
 //! Starts nothing where no issuer is named; a till with a password never waits for an issuer.
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use tillstream_supervision::{ActorSpec, Place, Port, Supervisor};
 use tillstream_tokens::{KeyKeeper, KeySource, TokenBook, TokenSettings};
 
@@ -26,4 +26,22 @@ pub fn spawn(settings: &TokenSettings, shared: &Shared, root: &Supervisor, place
     let spawned = root.spawn(ActorSpec::new("tokens", "tokens"), place, factory)?;
     slot.bind(spawned.port());
     Ok(book)
+}
+
+/// What a start would find at the issuer, for a person; `None` where no issuer is named.
+///
+/// # Errors
+/// Says who does not answer, or what is wrong with the answer.
+pub async fn peek(settings: &TokenSettings) -> anyhow::Result<Option<String>> {
+    if settings.issuer.is_none() {
+        return Ok(None);
+    }
+    let keys = KeySource::new(settings)?.fetch().await?;
+    if keys.is_empty() {
+        bail!(
+            "the issuer publishes no key that fits `tokens.algorithms`, {} others: allow one of theirs",
+            keys.unused()
+        );
+    }
+    Ok(Some(format!("{} can be used, {} cannot", keys.len(), keys.unused())))
 }

@@ -1,4 +1,4 @@
-//! The first steps of a process: its address, then its secrets, waiting for them where their server is elsewhere.
+//! The first steps of a process: its address, then its secrets and its certificate, waiting for them where their server is elsewhere.
 //! Builds nothing that takes a sale.
 
 use std::net::SocketAddr;
@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::Context;
-use tillstream_messages::{HealthBoard, Leg, LegState};
+use tillstream_messages::{HealthBoard, Leg};
 use tokio::time::timeout;
 
 use super::secrets::{self, Secrets};
@@ -65,8 +65,9 @@ impl Starting {
         if let Ok(found) = timeout(PATIENCE, &mut reading).await {
             return found;
         }
-        let porter = Porter::open(&self.socket, &self.settings.http, Health::waiting(self.board.clone()))?;
-        tell(&self.announcement());
+        let health = Health::waiting(self.board.clone(), self.awaited());
+        let porter = Porter::open(&self.socket, &self.settings.http, health.clone())?;
+        tell(&self.announcement(&health));
         let found = reading.await;
         porter.close().await;
         found
@@ -95,16 +96,15 @@ impl Starting {
         Application::build(self.settings, socket, secrets, tls)
     }
 
-    fn announcement(&self) -> String {
-        let (base, reason) = (format!("{}://{}", self.socket.scheme(), self.address()), trouble(&self.board));
-        format!("listening on {base}\n  waiting for secrets: {reason}\n  health       {base}/api/v1/health\n")
+    /// What a server may have to be asked for; a certificate in files is there already.
+    fn awaited(&self) -> Vec<Leg> {
+        let certificate = (self.settings.tls.is_on() && self.tls.is_none()).then_some(Leg::Certificate);
+        std::iter::once(Leg::Secrets).chain(certificate).collect()
     }
-}
 
-/// Why the secrets are not there.
-fn trouble(board: &HealthBoard) -> String {
-    match board.get(Leg::Secrets) {
-        LegState::Down(reason) => reason,
-        LegState::Up => "they are being read".to_owned(),
+    fn announcement(&self, health: &Health) -> String {
+        let base = format!("{}://{}", self.socket.scheme(), self.address());
+        let trouble = health.trouble().unwrap_or_else(|| "starting".to_owned());
+        format!("listening on {base}\n  {trouble}\n  health       {base}/api/v1/health\n")
     }
 }

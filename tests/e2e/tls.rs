@@ -20,7 +20,7 @@ const WITHIN: Duration = Duration::from_secs(60);
 const GET: &[u8] = b"GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
 /// One exchange on a connection that stays open.
-async fn exchange(stream: &mut (impl AsyncReadExt + AsyncWriteExt + Unpin)) -> Result<String, String> {
+pub async fn exchange(stream: &mut (impl AsyncReadExt + AsyncWriteExt + Unpin)) -> Result<String, String> {
     let exchange = async {
         stream.write_all(GET).await?;
         stream.flush().await?;

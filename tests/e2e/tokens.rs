@@ -9,6 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tillstream_bao::Bao;
 
+use crate::command_line::run;
 use crate::support::{Account, Answer, SALES, Sale, Setup, TestApp, eventually, pause, try_send};
 
 const SOON: Duration = Duration::from_secs(60);
@@ -224,6 +225,31 @@ async fn while_the_issuer_is_gone_known_keys_are_good_and_passwords_never_need_i
     let health = app.get("/api/v1/health", "").await;
     assert_eq!(health.status, 200, "an issuer is not needed: {}", health.text);
     assert!(!health.json()["checks"]["tokens"].as_str().unwrap().starts_with("up"));
+}
+
+#[tokio::test]
+async fn check_reads_the_issuers_keys_and_names_an_issuer_that_does_not_answer() {
+    let (issuer, setup) = (Issuer::start().await, Setup::new());
+    let (_, nobody) = run(&setup, &["check"]).await;
+    assert!(!nobody.contains("token keys"), "no issuer is named: {nobody}");
+    let config = setup.home().join("tokens.toml");
+    let setup = issuer.believed_by(setup);
+    let check = ["check", "--config", config.to_str().unwrap()];
+    let line_of = |text: &str| text.lines().find(|line| line.contains("token keys")).map(str::to_owned);
+
+    let (code, text) = run(&setup, &check).await;
+    assert_eq!(code, 0, "{text}");
+    let line = line_of(&text).expect("a line for the keys");
+    assert!(line.starts_with("ok ") && line.contains("can be used"), "{line}");
+
+    let (code, text) = run(&setup.clone().setting("tokens.algorithms", "[\"RS512\"]"), &check).await;
+    let line = line_of(&text).expect("a line for the keys");
+    assert!(code == 1 && line.starts_with("failed") && line.contains("tokens.algorithms"), "{text}");
+
+    issuer.bao.kill();
+    let (code, text) = run(&setup, &check).await;
+    let line = line_of(&text).expect("a line for the keys");
+    assert!(code == 1 && line.starts_with("failed") && line.contains(issuer.bao.address()), "{text}");
 }
 
 /// Sells with tokens until it is told to stop; a 503 is tried again, anything else but 200 ends the test.

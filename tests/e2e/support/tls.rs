@@ -40,6 +40,13 @@ pub struct Trust {
     pub shown: Option<Pair>,
 }
 
+impl Trust {
+    /// Believes this authority and shows nothing.
+    pub const fn of(authority: String) -> Self {
+        Self { authority, shown: None }
+    }
+}
+
 impl Authority {
     /// A new one, which nobody knows.
     pub fn new() -> Self {
@@ -120,6 +127,12 @@ impl Setup {
         setup.believing(authority.believed(shown.as_ref()))
     }
 
+    /// Over TLS with certificates that the server of secrets issues for so long.
+    pub fn over_tls_from_vault(self, ttl: &str) -> Self {
+        let setup = self.setting("tls.mode", "on").setting("tls.source", "pki").setting("tls.pki.ttl", ttl);
+        setup.setting("tls.pki.common_name", "localhost").setting("tls.pki.ip_sans", "[\"127.0.0.1\"]")
+    }
+
     /// The test's own clients speak TLS like this.
     pub fn believing(mut self, trust: Trust) -> Self {
         self.trust = Some(trust);
@@ -159,6 +172,12 @@ impl Setup {
 }
 
 impl TestApp {
+    /// Clients speak TLS from now on.
+    pub fn speaks_tls(&mut self, trust: &Trust) {
+        self.setup = self.setup.clone().believing(trust.clone());
+        self.http = self.setup.client().build().unwrap();
+    }
+
     /// A connection whose handshake this client believes to be finished.
     pub async fn handshake(&self, trust: &Trust, protocols: &[&[u8]]) -> std::io::Result<TlsStream<TcpStream>> {
         let stream = TcpStream::connect(("127.0.0.1", self.port())).await?;

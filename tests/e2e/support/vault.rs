@@ -12,6 +12,8 @@ use uuid::Uuid;
 
 /// Everything that the service may read; what its own policies allow is shown elsewhere.
 const POLICY: &str = r#"path "kv/*" { capabilities = ["read", "list"] }"#;
+/// In addition: to have certificates issued.
+const ISSUING: &str = r#"path "pki/issue/tillstream" { capabilities = ["update"] }"#;
 /// The same role on all servers, so that nothing has to be told twice.
 const ROLE: &str = "tillstream";
 
@@ -80,6 +82,22 @@ impl TestVault {
     /// Gives the service's role its right to read.
     pub async fn allow(&self) {
         self.put(&format!("sys/policies/acl/{ROLE}"), json!({"policy": POLICY})).await;
+    }
+
+    /// The right to have certificates issued besides.
+    pub async fn allow_issuing(&self) {
+        self.put(&format!("sys/policies/acl/{ROLE}"), json!({"policy": format!("{POLICY}\n{ISSUING}")})).await;
+    }
+
+    /// Makes it an authority for servers of this machine; its own certificate in PEM.
+    pub async fn becomes_authority(&self) -> String {
+        self.put("sys/mounts/pki", json!({"type": "pki"})).await;
+        let root = json!({"common_name": "authority of a test", "ttl": "24h"});
+        let (status, made) = self.bao.post("pki/root/generate/internal", root).await;
+        assert_eq!(status, 200, "{made}");
+        let role = json!({"allowed_domains": ["localhost"], "allow_bare_domains": true, "allow_ip_sans": true});
+        self.put("pki/roles/tillstream", role).await;
+        made["data"]["certificate"].as_str().unwrap().to_owned()
     }
 
     /// Takes it away, also from tokens that are in use.
