@@ -6,16 +6,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use reqwest::{Client, Response, StatusCode, Url};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use secrecy::SecretString;
 use tillstream_posting as posting;
 use tillstream_posting::Trust;
+use tillstream_traces::{Origin, Step};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::error::{ClientError, Unanswered};
 use crate::metrics::{self, Attempt};
 
 const PATH: [&str; 4] = ["api", "v1", "pos", "validate_transaction"];
+/// The same, as spans say it.
+const TEMPLATE: &str = "/api/v1/pos/validate_transaction";
 
 /// A till's user.
 #[derive(Debug, Clone)]
@@ -99,17 +102,19 @@ impl PosClient {
     }
 
     /// Sends the body until the service's answer settles it. Overload (429), a server's trouble (5xx), a cut connection
-    /// and a timeout settle nothing: the same body goes out again, so that the same id does.
+    /// and a timeout settle nothing: the same body goes out again, so that the same id does. One body, one trace: it begins with
+    /// the first attempt, and each repetition is a span below that.
     ///
     /// # Errors
     /// The deadline passed; the sale may or may not have been taken.
     pub async fn post_until_known(&self, body: Bytes) -> Result<Posted, Unanswered> {
         let started = Instant::now();
         let give_up = self.rules.deadline.map(|deadline| started + deadline);
-        let mut attempts = 0;
+        let (mut origin, mut attempts) = (Origin::begin(), 0);
         loop {
+            let attempted = self.attempt(body.clone(), &origin, attempts).await;
             attempts += 1;
-            let obstacle = match self.attempt(body.clone()).await {
+            let obstacle = match attempted {
                 Attempted::Settled(status) => {
                     return Ok(Posted { status: status.as_u16(), attempts, waited: started.elapsed() });
                 }
@@ -120,24 +125,41 @@ impl PosClient {
                 return Err(Unanswered { attempts, waited: started.elapsed(), last: obstacle.what });
             }
             sleep(pause).await;
+            origin = Origin::Sent(origin.context().clone());
         }
     }
 
-    async fn attempt(&self, body: Bytes) -> Attempted {
+    /// `before` is how often it was sent already.
+    async fn attempt(&self, body: Bytes, origin: &Origin, before: u32) -> Attempted {
         let started = Instant::now();
-        let authorization = self.authorization.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let request = self.http.post(self.url.clone()).header(CONTENT_TYPE, "application/json");
-        let sending = request.header(AUTHORIZATION, authorization).body(body).send();
+        let mut step = tillstream_traces::post(origin, TEMPLATE);
+        step.resent(before);
+        let sending = self.request(&step, origin).body(body).send();
         let attempted = match timeout_at(started + self.rules.request_timeout, finish(sending)).await {
-            Ok(Ok((status, _))) if is_settled(status) => Attempted::Settled(status),
-            Ok(Ok((status, retry_after))) => {
-                Attempted::Unsettled(Obstacle { what: format!("status {status}"), retry_after })
+            Ok(Ok((status, retry_after))) => Attempted::answered(status, retry_after, &mut step),
+            Ok(Err(error)) => {
+                step.fail(posting::kind(&error));
+                Attempted::Unsettled(Obstacle { what: posting::innermost(&error), retry_after: None })
             }
-            Ok(Err(error)) => Attempted::Unsettled(Obstacle { what: posting::innermost(&error), retry_after: None }),
-            Err(_) => Attempted::Unsettled(Obstacle { what: "timeout".to_owned(), retry_after: None }),
+            Err(_) => {
+                step.fail("timeout");
+                Attempted::Unsettled(Obstacle { what: "timeout".to_owned(), retry_after: None })
+            }
         };
         metrics::attempted(attempted.kind(), started.elapsed());
         attempted
+    }
+
+    /// The service hears of every trace that was decided about here, so that it does not decide anew about those that are not kept.
+    fn request(&self, step: &Step, origin: &Origin) -> RequestBuilder {
+        let authorization = self.authorization.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let request = self.http.post(self.url.clone()).header(CONTENT_TYPE, "application/json");
+        let request = request.header(AUTHORIZATION, authorization);
+        if !tillstream_traces::is_on() {
+            return request;
+        }
+        let context = step.context().unwrap_or(origin.context());
+        posting::traced(request, &context.traceparent(), context.tracestate())
     }
 }
 
@@ -154,6 +176,14 @@ struct Obstacle {
 }
 
 impl Attempted {
+    fn answered(status: StatusCode, retry_after: Option<Duration>, step: &mut Step) -> Self {
+        step.answered(status.as_u16());
+        if is_settled(status) {
+            return Self::Settled(status);
+        }
+        Self::Unsettled(Obstacle { what: format!("status {status}"), retry_after })
+    }
+
     const fn kind(&self) -> Attempt {
         match self {
             Self::Settled(StatusCode::OK) => Attempt::Success,
@@ -196,3 +226,5 @@ fn basic(credentials: &Credentials) -> Result<HeaderValue, ClientError> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod traces_tests;

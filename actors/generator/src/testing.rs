@@ -27,6 +27,8 @@ type Script = dyn Fn(usize, &str) -> Reaction + Send + Sync;
 struct Request {
     /// What followed `authorization: `.
     authorization: String,
+    /// What followed `traceparent: `.
+    traceparent: String,
     body: String,
 }
 
@@ -59,6 +61,11 @@ impl TestServer {
     /// The credentials so far, encoded as they came.
     pub(crate) fn authorizations(&self) -> Vec<String> {
         self.requests().into_iter().map(|request| request.authorization).collect()
+    }
+
+    /// Which spans the requests said they belong to; empty where they said nothing.
+    pub(crate) fn traceparents(&self) -> Vec<String> {
+        self.requests().into_iter().map(|request| request.traceparent).collect()
     }
 
     fn requests(&self) -> Vec<Request> {
@@ -109,9 +116,10 @@ async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Re
             && buffer.len() >= head + length
         {
             let authorization = header_of(&buffer[..head], "authorization");
+            let traceparent = header_of(&buffer[..head], "traceparent");
             let body = String::from_utf8(buffer[head..head + length].to_vec()).expect("text");
             buffer.drain(..head + length);
-            return Some(Request { authorization, body });
+            return Some(Request { authorization, traceparent, body });
         }
         if stream.read_buf(buffer).await.ok()? == 0 {
             return None;

@@ -8,9 +8,10 @@ use bytes::Bytes;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, Response, StatusCode, Url};
 use secrecy::SecretString;
-use tillstream_messages::{AggregateRefused, PublishError, SecretTree};
+use tillstream_messages::{AggregateRefused, PublishError, SecretTree, TraceContext};
 use tillstream_posting as posting;
 use tillstream_posting::Trust;
+use tillstream_traces::{Origin, Step};
 use tokio::time::{Instant, sleep};
 
 use crate::error::ClientError;
@@ -21,6 +22,8 @@ use crate::settings::HandoverRules;
 /// Where aggregation's HTTP user stands in the secret tree.
 const USER_PATH: &str = "validation-service/creds/aggregation-service";
 const ROUTE: [&str; 4] = ["api", "v1", "pos", "amount-per-store"];
+/// The same, as spans say it.
+const TEMPLATE: &str = "/api/v1/pos/amount-per-store";
 
 /// The user that hands windows over.
 #[derive(Debug, Clone)]
@@ -48,6 +51,13 @@ enum Attempt {
     Refused(AggregateRefused),
     /// Nobody knows.
     Unsettled { what: String, retry_after: Option<Duration> },
+}
+
+/// What is sent with every attempt.
+struct Parcel<'a> {
+    body: Bytes,
+    trace: Option<&'a TraceContext>,
+    give_up: Instant,
 }
 
 // === impl Credentials ===
@@ -101,24 +111,29 @@ impl ValidationClient {
     }
 
     /// Sends the event again, unchanged, until it is taken or refused, or until patience ends. What an attempt met is told
-    /// to `on_trouble` once the trouble lasts.
+    /// to `on_trouble` once the trouble lasts. Every attempt is a span of its own below `trace`, and says so to the service.
     ///
     /// # Errors
     /// Nobody knows whether the broker has it, or it is refused for its content.
-    pub async fn hand_over(&self, body: Bytes, on_trouble: impl Fn(&PublishError)) -> Result<(), AggregateRefused> {
+    pub async fn hand_over(
+        &self,
+        body: Bytes,
+        trace: Option<&TraceContext>,
+        on_trouble: impl Fn(&PublishError),
+    ) -> Result<(), AggregateRefused> {
         let started = Instant::now();
-        let give_up = started + self.rules.patience;
+        let parcel = Parcel { body, trace, give_up: started + self.rules.patience };
         let mut attempts = 0;
         loop {
-            attempts += 1;
-            let (what, retry_after) = match self.attempt(body.clone(), give_up).await {
+            let (what, retry_after) = match self.attempt(&parcel, attempts).await {
                 Attempt::Taken => return Ok(()),
                 Attempt::Refused(refused) => return Err(refused),
                 Attempt::Unsettled { what, retry_after } => (what, retry_after),
             };
+            attempts += 1;
             let trouble = down(&format!("{what}, tried {attempts} times"));
             let pause = self.rules.pause(attempts, retry_after);
-            if Instant::now() + pause >= give_up {
+            if Instant::now() + pause >= parcel.give_up {
                 return Err(trouble.into());
             }
             if started.elapsed() >= self.rules.passing {
@@ -128,14 +143,23 @@ impl ValidationClient {
         }
     }
 
-    async fn attempt(&self, body: Bytes, give_up: Instant) -> Attempt {
-        let patience = give_up.saturating_duration_since(Instant::now());
+    /// `before` is how often it was sent already.
+    async fn attempt(&self, parcel: &Parcel<'_>, before: u32) -> Attempt {
+        let patience = parcel.give_up.saturating_duration_since(Instant::now());
+        let mut step = post(parcel.trace);
+        step.resent(before);
         let authorization = self.authorization.read().unwrap_or_else(PoisonError::into_inner).clone();
         let request = self.http.post(self.url.clone()).timeout(patience.min(self.rules.request_timeout));
         let request = request.header(CONTENT_TYPE, "application/json").header(ACCEPT, "application/problem+json");
-        let attempt = judged(request.header(AUTHORIZATION, authorization).body(body).send()).await;
-        let attempt =
-            attempt.unwrap_or_else(|error| Attempt::Unsettled { what: posting::innermost(&error), retry_after: None });
+        let request = match step.context().or(parcel.trace) {
+            Some(trace) => posting::traced(request, &trace.traceparent(), trace.tracestate()),
+            None => request,
+        };
+        let request = request.header(AUTHORIZATION, authorization).body(parcel.body.clone());
+        let attempt = judged(request.send(), &mut step).await.unwrap_or_else(|error| {
+            step.fail(posting::kind(&error));
+            Attempt::Unsettled { what: posting::innermost(&error), retry_after: None }
+        });
         ATTEMPTS.with_label_values(&[attempt.outcome()]).inc();
         attempt
     }
@@ -162,9 +186,10 @@ impl HandoverRules {
 }
 
 /// The body is read to its end in any case, so that the connection can be used again.
-async fn judged(sending: impl Future<Output = reqwest::Result<Response>>) -> reqwest::Result<Attempt> {
+async fn judged(sending: impl Future<Output = reqwest::Result<Response>>, step: &mut Step) -> reqwest::Result<Attempt> {
     let response = sending.await?;
     let (status, pause) = (response.status(), posting::retry_after(&response));
+    step.answered(status.as_u16());
     let body = response.bytes().await;
     // A status that settles the window holds even if the rest of the answer is cut.
     Ok(match status {
@@ -196,6 +221,10 @@ const fn is_about_the_body(status: StatusCode) -> bool {
 fn is_worth_a_pause(status: StatusCode) -> bool {
     let passing = [StatusCode::UNAUTHORIZED, StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
     status.is_server_error() || passing.contains(&status)
+}
+
+fn post(trace: Option<&TraceContext>) -> Step {
+    trace.map_or_else(Step::none, |trace| tillstream_traces::post(&Origin::Sent(trace.clone()), TEMPLATE))
 }
 
 fn down(what: &str) -> PublishError {

@@ -4,9 +4,10 @@
 use actix::{Actor, Handler, ResponseFuture};
 use bytes::Bytes;
 use tillstream_messages::{
-    AggregateRefused, HealthBoard, Leg, LegState, PublishAggregate, PublishError, SecretsChanged,
+    AggregateRefused, HealthBoard, Leg, LegState, PublishAggregate, PublishError, SecretsChanged, TraceContext,
 };
 use tillstream_supervision::{SupervisedContext, supervised};
+use tillstream_traces::Correlated;
 use tracing::{info, warn};
 
 use crate::client::{Credentials, ValidationClient};
@@ -46,16 +47,19 @@ impl Handler<PublishAggregate> for Handover {
 
     fn handle(&mut self, order: PublishAggregate, _: &mut Self::Context) -> Self::Result {
         let (client, health) = (self.client.clone(), self.health.clone());
-        Box::pin(async move {
-            let body = Bytes::from(order.event.to_json());
-            let answer = client.hand_over(body, |trouble| report_down(&health, trouble)).await;
+        let PublishAggregate { event, trace } = order;
+        let ids = trace.as_ref().map(TraceContext::ids);
+        let handing = async move {
+            let body = Bytes::from(event.to_json());
+            let answer = client.hand_over(body, trace.as_ref(), |trouble| report_down(&health, trouble)).await;
             match &answer {
                 Err(AggregateRefused::Unavailable(trouble)) => report_down(&health, trouble),
                 // Validation that refuses an event for its content is well.
                 Ok(()) | Err(AggregateRefused::Invalid(_)) => health.set(Leg::HandOver, LegState::Up),
             }
             answer
-        })
+        };
+        Box::pin(Correlated::new(handing, ids))
     }
 }
 

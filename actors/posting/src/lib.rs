@@ -6,7 +6,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{HeaderValue, InvalidHeaderValue, RETRY_AFTER};
-use reqwest::{Response, Url};
+use reqwest::{RequestBuilder, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 
 mod trust;
@@ -40,6 +40,16 @@ pub fn basic(user: &str, password: &SecretString) -> Result<HeaderValue, Invalid
     Ok(value)
 }
 
+/// Says which trace a request belongs to, as <https://www.w3.org/TR/trace-context/> has it.
+#[must_use]
+pub fn traced(request: RequestBuilder, traceparent: &str, tracestate: Option<&str>) -> RequestBuilder {
+    let request = request.header("traceparent", traceparent);
+    match tracestate {
+        Some(state) => request.header("tracestate", state),
+        None => request,
+    }
+}
+
 /// Only the form in seconds; a date would need the two clocks to agree.
 pub fn retry_after(response: &Response) -> Option<Duration> {
     let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
@@ -53,6 +63,12 @@ pub fn pause(first: Duration, longest: Duration, attempts: u32, named: Option<Du
     let whole = named.unwrap_or(doubled).max(first).min(longest);
     let half = whole / 2;
     half + half.mul_f64(fastrand::f64())
+}
+
+/// Which kind of failure it was, in a word that spans may use.
+#[must_use]
+pub fn kind(error: &reqwest::Error) -> &'static str {
+    if error.is_timeout() { "timeout" } else { "connection" }
 }
 
 /// The cause that a person can act on; the outer layers only say that a request failed.

@@ -188,6 +188,13 @@ impl Step {
         self.say("pos.window.sales", i64::try_from(count).unwrap_or(i64::MAX));
     }
 
+    /// How often the same request was sent before; nothing is said of the first time.
+    pub fn resent(&mut self, count: u32) {
+        if count > 0 {
+            self.say("http.request.resend_count", i64::from(count));
+        }
+    }
+
     /// What a client was answered.
     pub fn answered(&mut self, status: u16) {
         self.say("http.response.status_code", i64::from(status));

@@ -13,6 +13,7 @@
 //! | `sampling` | which trace a request belongs to, and whether its spans are kept |
 //! | `correlation` | which trace log lines belong to |
 //! | `exporting` | from ended spans to a collector, bounded and counted |
+//! | `testing` | ended spans in memory, for tests; behind the feature of this name |
 
 mod catalogue;
 mod correlation;
@@ -23,6 +24,8 @@ mod metrics;
 mod sampling;
 mod settings;
 mod step;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 #[cfg(test)]
 mod tests;

@@ -33,7 +33,7 @@ async fn attempt(url: &str, settings: &Settings, tree: &SecretTree) -> anyhow::R
     let credentials = Credentials::of(tree)?;
     let rules = HandoverRules { patience: PATIENCE, request_timeout: PATIENCE, ..HandoverRules::default() };
     let client = ValidationClient::new(url, &hand_over_trust(settings), &credentials, rules)?;
-    match client.hand_over(Bytes::from_static(NOTHING), |_| {}).await {
+    match client.hand_over(Bytes::from_static(NOTHING), None, |_| {}).await {
         Err(AggregateRefused::Invalid(_)) => Ok(format!("`{url}` lets user `{}` hand windows over", credentials.user)),
         Err(AggregateRefused::Unavailable(reason)) => bail!("`{url}`: {reason}"),
         Ok(()) => bail!("`{url}` takes what is no window: is it the service?"),

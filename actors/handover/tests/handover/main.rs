@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod server;
+mod traces;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -24,6 +24,10 @@ pub struct Request {
     pub line: String,
     /// What followed `authorization: `.
     pub authorization: String,
+    /// What followed `traceparent: `.
+    pub traceparent: String,
+    /// What followed `tracestate: `.
+    pub tracestate: String,
     /// The event.
     pub body: String,
 }
@@ -87,7 +91,9 @@ async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Re
             let text = String::from_utf8(buffer.drain(..head + length).collect()).unwrap();
             let line = text.lines().next().unwrap_or_default().to_owned();
             let authorization = header_of(&text[..head], "authorization");
-            return Some(Request { line, authorization, body: text[head..].to_owned() });
+            let trace = |name| header_of(&text[..head], name);
+            let (traceparent, tracestate) = (trace("traceparent"), trace("tracestate"));
+            return Some(Request { line, authorization, traceparent, tracestate, body: text[head..].to_owned() });
         }
         if stream.read_buf(buffer).await.ok()? == 0 {
             return None;
