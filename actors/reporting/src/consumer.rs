@@ -7,10 +7,11 @@ use std::time::Duration;
 use actix::{Actor, ActorFutureExt, AsyncContext, Handler, ResponseFuture, WrapFuture};
 use chrono::{DateTime, Utc};
 use tillstream_messages::{
-    AcknowledgeDeliveries, DeliveryTag, FlowBound, FlowLost, InboundMessage, LegState, MessagesDelivered,
+    AcknowledgeDeliveries, DeliveryTag, FlowBound, FlowLost, InboundMessage, LegState, MessagesDelivered, PublishError,
     PublishMessage, QueryError, RebindFlow,
 };
-use tillstream_supervision::{Port, SupervisedContext};
+use tillstream_supervision::{AskError, Port, SupervisedContext};
+use tillstream_traces::{Correlation, Read, Sent, Step};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
@@ -50,11 +51,15 @@ pub(crate) trait Book: Sized + Send + Unpin + 'static {
     const SIDE: Side;
     /// Where the database is, below the plan's directory.
     const DIRECTORY: &'static str;
+    /// Whose messages they are, for their spans.
+    const READ: Read;
 
     /// The queue that is consumed.
     fn queue(plan: &ReportingPlan) -> &str;
     /// Opens the database and loads the copy. Runs on the blocking pool.
     fn open(plan: &ReportingPlan, now: DateTime<Utc>) -> Result<(Self::Store, Self), StoreError>;
+    /// Says in a span what a message is about.
+    fn describe(message: &InboundMessage, plan: &ReportingPlan, step: &mut Step);
     /// Folds a batch in one synced commit. Runs on the blocking pool; must be idempotent.
     fn write(store: &Self::Store, job: &Job<Self>) -> Result<Written<Self::Change>, StoreError>;
     /// Forgets ids and rows whose time is over. Runs on the blocking pool, never beside `write`.
@@ -273,7 +278,7 @@ impl<B: Book> Consumer<B> {
         }));
     }
 
-    fn committed(&mut self, written: Written<B::Change>, job: &Job<B>, ctx: &mut SupervisedContext<Self>) {
+    fn committed(&mut self, mut written: Written<B::Change>, job: &Job<B>, ctx: &mut SupervisedContext<Self>) {
         if let Ok(desk) = &mut self.desk {
             desk.book.absorb(written.change, &self.wiring.plan);
         }
@@ -281,7 +286,7 @@ impl<B: Book> Consumer<B> {
         if job.housekeeping {
             self.cleaned = Some(Instant::now());
         }
-        self.inbox.committed();
+        end(self.inbox.committed(), &mut written.rejects);
         self.acknowledge(unrejected(&job.messages, &written.rejects));
         self.rejects.extend(written.rejects);
         self.publish_next(ctx);
@@ -303,23 +308,30 @@ impl<B: Book> Consumer<B> {
     fn publish_next(&mut self, ctx: &mut SupervisedContext<Self>) {
         let Some(reject) = self.rejects.begin() else { return };
         let topic = self.wiring.plan.topics.rejected(B::queue(&self.wiring.plan));
-        let order = order_of(topic, &reject);
+        let (order, step) = order_of(topic, &reject);
         let publishing = self.wiring.publish.ask(order, PUBLISH.0);
-        ctx.spawn(publishing.into_actor(self).map(|answer, actor, ctx| match answer {
-            Ok(Ok(())) => {
-                let tag = actor.rejects.finish(true);
-                actor.acknowledge(tag.into_iter().collect());
-                actor.publish_next(ctx);
-            }
-            Ok(Err(error)) => actor.publish_later(&error.to_string(), ctx),
-            Err(error) => actor.publish_later(&error.to_string(), ctx),
+        ctx.spawn(publishing.into_actor(self).map(|answer, actor, ctx| match actor.published(answer, step) {
+            true => actor.publish_next(ctx),
+            false => drop(ctx.run_later(PUBLISH.1, Self::publish_next)),
         }));
     }
 
-    fn publish_later(&mut self, reason: &str, ctx: &mut SupervisedContext<Self>) {
+    /// Ends the attempt's span.
+    fn published(&mut self, answer: Result<Result<(), PublishError>, AskError>, mut step: Step) -> bool {
+        let _correlation = Correlation::begin(step.ids());
+        let (kind, reason) = match answer {
+            Ok(Ok(())) => {
+                let tag = self.rejects.finish(true);
+                self.acknowledge(tag.into_iter().collect());
+                return true;
+            }
+            Ok(Err(error)) => (error.kind(), error.to_string()),
+            Err(error) => ("unanswered", error.to_string()),
+        };
+        step.fail(kind);
         tracing::warn!(queue = B::queue(&self.wiring.plan), reason, "rejected message not published, trying again");
         self.rejects.finish(false);
-        ctx.run_later(PUBLISH.1, Self::publish_next);
+        false
     }
 
     // === the flow ===
@@ -385,7 +397,8 @@ impl<B: Book> Handler<MessagesDelivered> for Consumer<B> {
 
     fn handle(&mut self, delivered: MessagesDelivered, ctx: &mut Self::Context) -> Self::Result {
         let was_bound = self.inbox.is_bound();
-        let taken = self.inbox.take(delivered.epoch, delivered.messages);
+        let plan = &self.wiring.plan;
+        let taken = self.inbox.take(delivered.epoch, delivered.messages, |message| process::<B>(message, plan));
         self.commit_soon(ctx);
         match taken {
             Taken::Now => Box::pin(async {}),
@@ -430,9 +443,31 @@ fn unrejected(messages: &[InboundMessage], rejects: &[Reject]) -> Vec<DeliveryTa
     messages.iter().map(|message| message.tag).filter(accepted).collect()
 }
 
-fn order_of(topic: String, reject: &Reject) -> PublishMessage {
-    let store = reject.document.store.map_or(0, |store| store.number());
-    PublishMessage::new(topic, reject.document.message_id, reject.document.to_json(), store)
+/// Lasts until the message is durable.
+fn process<B: Book>(message: &InboundMessage, plan: &ReportingPlan) -> Step {
+    let mut step = tillstream_traces::process(B::READ, message.trace.as_ref());
+    if step.is_kept() {
+        B::describe(message, plan, &mut step);
+    }
+    step
+}
+
+/// Their messages are durable. What is rejected of them is published below the span of its message.
+fn end(steps: Vec<(DeliveryTag, Step)>, rejects: &mut [Reject]) {
+    for (tag, mut step) in steps {
+        if let Some(reject) = rejects.iter_mut().find(|reject| reject.tag == tag) {
+            step.outcome("rejected");
+            reject.trace = step.context().cloned();
+        }
+    }
+}
+
+fn order_of(topic: String, reject: &Reject) -> (PublishMessage, Step) {
+    let Reject { document, trace, .. } = reject;
+    let step = tillstream_traces::send(Sent::Rejected, &document.message_id, trace.as_ref());
+    let store = document.store.map_or(0, |store| store.number());
+    let message = PublishMessage::new(topic, document.message_id, document.to_json(), store);
+    (PublishMessage { trace: step.context_or(trace.clone()), ..message }, step)
 }
 
 #[cfg(test)]

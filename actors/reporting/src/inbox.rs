@@ -3,7 +3,8 @@
 
 use std::collections::VecDeque;
 
-use tillstream_messages::InboundMessage;
+use tillstream_messages::{DeliveryTag, InboundMessage};
+use tillstream_traces::Step;
 use tokio::sync::oneshot;
 
 /// What became of a delivery.
@@ -27,6 +28,8 @@ pub(crate) struct Inbox {
     /// and while nothing can be committed each repetition would be kept beside the first.
     newest: u64,
     waiting: VecDeque<InboundMessage>,
+    /// Spans of the sampled ones among `waiting`, in the same order.
+    steps: VecDeque<(DeliveryTag, Step)>,
     /// How many of `waiting`, from the front, are in a commit.
     writing: usize,
     /// Flows that wait for room.
@@ -38,12 +41,14 @@ impl Inbox {
     /// An empty inbox that makes flows wait beyond `capacity` messages.
     pub(crate) fn new(capacity: usize) -> Self {
         let (waiting, held) = (VecDeque::new(), Vec::new());
-        Self { epoch: None, newest: 0, waiting, writing: 0, held, capacity: capacity.max(1) }
+        Self { epoch: None, newest: 0, waiting, steps: VecDeque::new(), writing: 0, held, capacity: capacity.max(1) }
     }
 
     /// The flow is bound: what waited came from an older binding and comes again, except what a commit has in hand.
     pub(crate) fn bound(&mut self, epoch: u32) {
         self.waiting.truncate(self.writing);
+        let kept = self.traced_in_commit();
+        self.steps.drain(kept..).for_each(|(_, mut step)| step.fail("flow bound anew"));
         self.epoch = Some(epoch);
         self.newest = 0;
         self.make_room();
@@ -59,14 +64,25 @@ impl Inbox {
         self.epoch.is_some()
     }
 
-    /// Takes a delivery of the followed binding.
-    pub(crate) fn take(&mut self, epoch: u32, messages: Vec<InboundMessage>) -> Taken {
+    /// Takes a delivery of the followed binding; `begin` begins the span of a message that is taken.
+    pub(crate) fn take(
+        &mut self,
+        epoch: u32,
+        messages: Vec<InboundMessage>,
+        begin: impl Fn(&InboundMessage) -> Step,
+    ) -> Taken {
         if self.epoch != Some(epoch) {
             return Taken::Stale;
         }
         let known = self.newest;
         self.newest = messages.last().map_or(known, |message| known.max(message.tag.number));
-        self.waiting.extend(messages.into_iter().filter(|message| message.tag.number > known));
+        for message in messages.into_iter().filter(|message| message.tag.number > known) {
+            let step = begin(&message);
+            if step.is_kept() {
+                self.steps.push_back((message.tag, step));
+            }
+            self.waiting.push_back(message);
+        }
         if self.waiting.len() < self.capacity {
             return Taken::Now;
         }
@@ -83,11 +99,13 @@ impl Inbox {
         self.waiting.iter().cloned().collect()
     }
 
-    /// The commit is durable.
-    pub(crate) fn committed(&mut self) {
+    /// The commit is durable. Returns the spans of its messages, which end with that.
+    pub(crate) fn committed(&mut self) -> Vec<(DeliveryTag, Step)> {
+        let traced = self.traced_in_commit();
         self.waiting.drain(..self.writing);
         self.writing = 0;
         self.make_room();
+        self.steps.drain(..traced).collect()
     }
 
     /// The commit failed: its messages wait at the front for the next one.
@@ -103,6 +121,13 @@ impl Inbox {
     /// Whether a commit should not wait for more to come.
     pub(crate) fn is_pressing(&self) -> bool {
         (self.waiting.len() - self.writing) * 2 >= self.capacity
+    }
+
+    /// How many of `steps`, from the front, are of messages in a commit. Tags grow, over bindings too.
+    fn traced_in_commit(&self) -> usize {
+        let last = self.writing.checked_sub(1).and_then(|last| self.waiting.get(last));
+        let last = last.map(|message| message.tag);
+        self.steps.partition_point(|(tag, _)| Some(*tag) <= last)
     }
 
     fn make_room(&mut self) {
@@ -134,14 +159,18 @@ mod tests {
         numbers.map(message).collect()
     }
 
+    fn take_for_test(inbox: &mut Inbox, epoch: u32, messages: Vec<InboundMessage>) -> Taken {
+        inbox.take(epoch, messages, |_| Step::none())
+    }
+
     #[test]
     fn the_rest_of_a_binding_that_a_lost_incarnation_followed_is_not_taken() {
         let mut inbox = Inbox::new(10);
 
-        assert!(matches!(inbox.take(3, messages_for_test(3, 5..7)), Taken::Stale));
+        assert!(matches!(take_for_test(&mut inbox, 3, messages_for_test(3, 5..7)), Taken::Stale));
 
         inbox.bound(4);
-        assert!(matches!(inbox.take(4, messages_for_test(4, 1..7)), Taken::Now));
+        assert!(matches!(take_for_test(&mut inbox, 4, messages_for_test(4, 1..7)), Taken::Now));
         assert_eq!(inbox.begin_commit().len(), 6);
     }
 
@@ -150,7 +179,9 @@ mod tests {
         let mut inbox = Inbox::new(2);
         inbox.bound(1);
 
-        let Taken::Later(mut room) = inbox.take(1, messages_for_test(1, 1..4)) else { panic!("there was room") };
+        let Taken::Later(mut room) = take_for_test(&mut inbox, 1, messages_for_test(1, 1..4)) else {
+            panic!("there was room")
+        };
         assert!(room.try_recv().is_err());
 
         assert_eq!(inbox.begin_commit().len(), 3);
@@ -163,16 +194,16 @@ mod tests {
         let mut inbox = Inbox::new(2);
         inbox.bound(1);
         for _ in 0..100 {
-            assert!(matches!(inbox.take(1, messages_for_test(1, 1..4)), Taken::Later(_)));
+            assert!(matches!(take_for_test(&mut inbox, 1, messages_for_test(1, 1..4)), Taken::Later(_)));
         }
 
         assert_eq!((inbox.begin_commit().len(), inbox.held.len()), (3, 1));
         inbox.committed();
-        assert!(matches!(inbox.take(1, messages_for_test(1, 1..5)), Taken::Now));
+        assert!(matches!(take_for_test(&mut inbox, 1, messages_for_test(1, 1..5)), Taken::Now));
         assert_eq!(inbox.begin_commit().len(), 1, "only the new one");
 
         inbox.bound(2);
-        let _ = inbox.take(2, messages_for_test(2, 1..3));
+        let _ = take_for_test(&mut inbox, 2, messages_for_test(2, 1..3));
         assert_eq!(inbox.waiting.len() - inbox.writing, 2, "another binding counts anew");
     }
 
@@ -180,9 +211,9 @@ mod tests {
     fn a_failed_commit_is_tried_again_with_the_same_messages_in_front() {
         let mut inbox = Inbox::new(10);
         inbox.bound(1);
-        let _ = inbox.take(1, messages_for_test(1, 1..3));
+        let _ = take_for_test(&mut inbox, 1, messages_for_test(1, 1..3));
         inbox.begin_commit();
-        let _ = inbox.take(1, messages_for_test(1, 3..4));
+        let _ = take_for_test(&mut inbox, 1, messages_for_test(1, 3..4));
 
         inbox.failed();
 
@@ -194,9 +225,9 @@ mod tests {
     fn a_new_binding_keeps_only_what_a_commit_has_in_hand() {
         let mut inbox = Inbox::new(10);
         inbox.bound(1);
-        let _ = inbox.take(1, messages_for_test(1, 1..3));
+        let _ = take_for_test(&mut inbox, 1, messages_for_test(1, 1..3));
         inbox.begin_commit();
-        let _ = inbox.take(1, messages_for_test(1, 3..5));
+        let _ = take_for_test(&mut inbox, 1, messages_for_test(1, 3..5));
 
         inbox.bound(2);
         inbox.committed();

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use tillstream_domain::RejectedMessage;
-use tillstream_messages::DeliveryTag;
+use tillstream_messages::{DeliveryTag, TraceContext};
 
 /// One message and why it was refused.
 #[derive(Debug, Clone)]
@@ -13,6 +13,8 @@ pub(crate) struct Reject {
     pub(crate) tag: DeliveryTag,
     /// For the operator who reads the rejected queue.
     pub(crate) document: RejectedMessage,
+    /// The message's trace.
+    pub(crate) trace: Option<TraceContext>,
 }
 
 /// Rejects that are counted on disk and wait for their publication, oldest first.
@@ -59,7 +61,7 @@ mod tests {
 
     fn reject_for_test(number: u64) -> Reject {
         let document = RejectedMessage::poison("q", b"?", &PoisonPayload::NotPaid);
-        Reject { tag: DeliveryTag { epoch: 1, number }, document }
+        Reject { tag: DeliveryTag { epoch: 1, number }, document, trace: None }
     }
 
     #[test]

@@ -1,3 +1,5 @@
+mod traces;
+
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -141,7 +141,7 @@ async fn feed(room: &Port<MessagesDelivered>, payloads: &Payloads, batch: usize)
     for position in 0..payloads.ends.len() {
         let tag = DeliveryTag { epoch: 1, number: position as u64 + 1 };
         let (topic, payload) = (Arc::clone(&topic), payloads.get(position));
-        messages.push(InboundMessage { tag, topic, payload, redelivered: false });
+        messages.push(InboundMessage { tag, topic, payload, redelivered: false, trace: None });
         if messages.len() == batch || position + 1 == payloads.ends.len() {
             let full = std::mem::replace(&mut messages, Vec::with_capacity(batch));
             insist(room, full).await;

@@ -10,11 +10,13 @@ use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Handler, Message, WrapFuture};
 use ahash::AHashMap;
-use tillstream_domain::{AGGREGATION_QUEUE, RejectedMessage, Sale, SaleTag};
+use tillstream_domain::{AGGREGATION_QUEUE, PoisonPayload, RejectedMessage, Sale, SaleTag};
 use tillstream_messages::{
     AcknowledgeDeliveries, DeliveryTag, FlowBound, FlowLost, InboundMessage, MessagesDelivered, RebindFlow, Tamper,
+    TraceContext,
 };
 use tillstream_supervision::{Port, SupervisedContext, supervised};
+use tillstream_traces::{Correlation, Read};
 use tokio::time::Instant;
 
 use crate::messages::{
@@ -22,6 +24,7 @@ use crate::messages::{
     ToldAgain, ToldSale, delivery_tag, sale_tag,
 };
 use crate::metrics;
+use crate::steps::{Steps, describe_sale};
 use progress::ProgressClock;
 use unsettled::{Unsettled, journal_tag};
 
@@ -54,6 +57,8 @@ pub(crate) struct Intake {
     window: usize,
     /// Whether the journal was read; until then sales are kept but not told, because the journal's are older.
     loaded: bool,
+    /// Spans of sales that are kept and not told yet.
+    early: Steps,
     /// The next number in the journal. Never used twice, not even after a restart.
     next_journal: u64,
     /// A part of the sales is on its way to disk.
@@ -83,6 +88,7 @@ impl Intake {
             progress: ProgressClock::default(),
             window: 0,
             loaded: false,
+            early: Steps::default(),
             next_journal: 0,
             spilling: false,
             must_rebind: false,
@@ -114,6 +120,7 @@ impl Handler<FlowBound> for Intake {
     fn handle(&mut self, bound: FlowBound, _ctx: &mut Self::Context) {
         tracing::info!(flow.epoch = bound.epoch, flow.window = bound.window, "the aggregation flow is bound");
         self.unsettled.bound(bound.epoch);
+        std::mem::take(&mut self.early).give_up("flow bound anew");
         self.progress.bound(bound.epoch, Instant::now());
         self.window = bound.window;
         self.unsent.clear();
@@ -126,7 +133,7 @@ impl Handler<FlowLost> for Intake {
     fn handle(&mut self, lost: FlowLost, _ctx: &mut Self::Context) {
         tracing::warn!(flow.reason = %lost.reason, "the aggregation flow is down");
         self.progress.lost();
-        self.tell(Vec::new());
+        self.tell(Vec::new(), Steps::default());
     }
 }
 
@@ -139,15 +146,15 @@ impl Handler<MessagesDelivered> for Intake {
         }
         if delivered.messages.is_empty() {
             self.progress.heartbeat(Instant::now());
-            return self.tell(Vec::new());
+            return self.tell(Vec::new(), Steps::default());
         }
-        let mut sales = self.read(&delivered.messages);
+        let (mut sales, steps) = self.read(&delivered.messages);
         let newest = sales.iter().filter(|told| !told.redelivered).map(|told| told.sale.accepted_at.timestamp_millis());
         self.progress.delivered(newest.max(), Instant::now());
         if self.tamper.is_armed() {
             self.miscount(&mut sales);
         }
-        self.tell(sales);
+        self.tell(sales, steps);
         self.spill_if_crowded(ctx);
     }
 }
@@ -187,8 +194,8 @@ impl Handler<SalesSettled> for Intake {
 
 // === impl Intake: deliveries ===
 impl Intake {
-    fn read(&mut self, messages: &[InboundMessage]) -> Vec<ToldSale> {
-        let mut sales = Vec::with_capacity(messages.len());
+    fn read(&mut self, messages: &[InboundMessage]) -> (Vec<ToldSale>, Steps) {
+        let (mut sales, mut steps) = (Vec::with_capacity(messages.len()), Steps::default());
         let redelivered = messages.iter().filter(|message| message.redelivered).count();
         metrics::REPLAYED.inc_by(redelivered as u64);
         for message in messages {
@@ -196,28 +203,37 @@ impl Intake {
                 Ok(sale) => {
                     let told = ToldSale { sale, tag: sale_tag(message.tag), redelivered: message.redelivered };
                     self.unsettled.keep(&told);
+                    let mut step = tillstream_traces::process(Read::Aggregation, message.trace.as_ref());
+                    describe_sale(&mut step, &sale);
+                    steps.push(told.tag, step);
                     sales.push(told);
                 }
-                Err(error) => {
-                    tracing::warn!(delivery.number = message.tag.number, %error, "a message that is no sale is rejected");
-                    let rejected = RejectedMessage::poison(AGGREGATION_QUEUE, &message.payload, &error);
-                    self.unsettled.keep_poison(message.tag.number, rejected.clone());
-                    self.reject(rejected, sale_tag(message.tag));
-                }
+                Err(error) => self.reject_poison(message, &error),
             }
         }
-        sales
+        (sales, steps)
     }
 
-    fn tell(&self, sales: Vec<ToldSale>) {
-        if self.loaded {
-            let delivered = SalesDelivered { sales, progress: self.progress.current(), again: None };
-            self.push_sales(delivered);
+    fn tell(&mut self, sales: Vec<ToldSale>, steps: Steps) {
+        if !self.loaded {
+            return self.early.append(steps);
         }
+        self.push_sales(SalesDelivered { sales, steps, progress: self.progress.current(), again: None });
     }
 
-    fn reject(&self, message: RejectedMessage, tag: SaleTag) {
-        if self.loaded && self.ports.rejected.push(DecideRejected { message, tag }).is_err() {
+    fn reject_poison(&mut self, message: &InboundMessage, error: &PoisonPayload) {
+        let mut step = tillstream_traces::process(Read::Aggregation, message.trace.as_ref());
+        let trace = step.context_or(message.trace.clone());
+        let _correlation = Correlation::begin(trace.as_ref().map(TraceContext::ids));
+        step.outcome("rejected");
+        tracing::warn!(delivery.number = message.tag.number, %error, "a message that is no sale is rejected");
+        let rejected = RejectedMessage::poison(AGGREGATION_QUEUE, &message.payload, error);
+        self.unsettled.keep_poison(message.tag.number, rejected.clone());
+        self.reject(rejected, sale_tag(message.tag), trace);
+    }
+
+    fn reject(&self, message: RejectedMessage, tag: SaleTag, trace: Option<TraceContext>) {
+        if self.loaded && self.ports.rejected.push(DecideRejected { message, tag, trace }).is_err() {
             tracing::error!("the outbox is gone; a rejected message stays unacknowledged");
         }
     }
@@ -272,7 +288,8 @@ impl Intake {
             self.unsettled.journalled(journal_tag(number), number, sale);
         }
         self.loaded = true;
-        self.tell_all_again(Request { scope: Scope::All, number: 0 });
+        let steps = std::mem::take(&mut self.early);
+        self.tell_all_again(Request { scope: Scope::All, number: 0 }, steps);
         self.answer_requests();
     }
 
@@ -328,7 +345,7 @@ impl Intake {
         }
         tracing::info!(journal.sales = told.len(), "unsettled sales were journalled to keep the flow open");
         self.acknowledge(tags);
-        self.tell_chunks(None, told.into_iter());
+        self.tell_chunks(None, told.into_iter(), Steps::default());
         self.spill_if_crowded(ctx);
     }
 }

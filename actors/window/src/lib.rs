@@ -9,6 +9,7 @@ mod pipeline;
 mod router;
 mod settings;
 mod state;
+mod steps;
 mod window;
 
 pub use messages::Drain;

@@ -9,7 +9,10 @@ use tillstream_domain::{
     AggregatedEvent, FinalWindow, HeldLate, Money, QueueProgress, RejectedMessage, Sale, SaleTag, StoreId,
     TransactionId,
 };
-use tillstream_messages::DeliveryTag;
+use tillstream_messages::{DeliveryTag, TraceContext};
+use tillstream_traces::Step;
+
+use crate::steps::Steps;
 
 /// Epoch of the journal's tags: a spilled sale is told again under a number of the journal.
 pub(crate) const JOURNAL_EPOCH: u32 = SaleTag::COPIES;
@@ -42,6 +45,8 @@ pub(crate) struct Request {
 #[rtype(result = "()")]
 pub(crate) struct SalesDelivered {
     pub sales: Vec<ToldSale>,
+    /// Of those that are sampled; none where they are told again.
+    pub steps: Steps,
     /// `None` while it stands still.
     pub progress: Option<QueueProgress>,
     /// `None` for the first telling.
@@ -63,6 +68,8 @@ pub(crate) struct TellAgain(pub Request);
 #[rtype(result = "()")]
 pub(crate) struct StoreSales {
     pub sales: Vec<ToldSale>,
+    /// Of those that are sampled.
+    pub steps: Steps,
     pub progress: Option<QueueProgress>,
     pub again: Option<Request>,
     /// Counts what the router has told this window.
@@ -86,14 +93,22 @@ pub(crate) struct WindowIdle {
 }
 
 /// Order (window → outbox): store that this window is final, publish it, settle its sales.
-#[derive(Debug, Clone, Message)]
+#[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct DecideFinal(pub Arc<FinalWindow>);
+pub(crate) struct DecideFinal {
+    pub window: Arc<FinalWindow>,
+    /// Lasts until the broker has the event; none where the decision is repeated.
+    pub step: Step,
+}
 
 /// Order (window → outbox): store that this sale is late, publish it, settle it.
-#[derive(Debug, Clone, Copy, Message)]
+#[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
-pub(crate) struct DecideLate(pub HeldLate);
+pub(crate) struct DecideLate {
+    pub held: HeldLate,
+    /// The sale's, if it is known and sampled; none where the decision is repeated.
+    pub trace: Option<TraceContext>,
+}
 
 /// Order (router, intake → outbox): store that this message cannot be counted, publish why, settle it.
 #[derive(Debug, Clone, Message)]
@@ -101,6 +116,8 @@ pub(crate) struct DecideLate(pub HeldLate);
 pub(crate) struct DecideRejected {
     pub message: RejectedMessage,
     pub tag: SaleTag,
+    /// The message's, if it is known; none where it is told again.
+    pub trace: Option<TraceContext>,
 }
 
 /// Order (window → outbox): these deliveries are repetitions; settle them once everything before is stored.
@@ -115,7 +132,11 @@ pub(crate) struct Settle {
 /// Order (window → outbox): publish an event that is not final. Nothing is lost if this is.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Emit(pub AggregatedEvent);
+pub(crate) struct Emit {
+    pub event: AggregatedEvent,
+    /// Lasts until the broker has the event, or a newer one has taken its place.
+    pub step: Step,
+}
 
 /// Fact (outbox → router → window): what became of decisions, once it is stored.
 #[derive(Debug, Message)]

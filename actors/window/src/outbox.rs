@@ -3,6 +3,7 @@
 
 mod job;
 mod publishing;
+mod sending;
 mod verdict;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use ahash::AHashSet;
 use tillstream_domain::{SaleTag, StoreId, Topics};
 use tillstream_messages::{HealthBoard, Leg, LegState, PublishAggregate, PublishMessage};
 use tillstream_supervision::{Port, SupervisedContext, supervised};
+use tillstream_traces::{Correlation, Step};
 use tokio::sync::oneshot;
 
 use crate::messages::{
@@ -22,11 +24,9 @@ use crate::messages::{
 use crate::metrics;
 use crate::state::{Entry, Forget, Outcome, PendingEvent, PendingKey, StateError, StateStore};
 use job::{InHand, Job, rejected_sale};
-use publishing::{Publishing, event_id};
-use verdict::{Verdict, aggregate_verdict, message_verdict};
-
-/// How long a publication may take before it is tried again.
-const PUBLISH_WITHIN: Duration = Duration::from_secs(10);
+use publishing::{Next, Publishing, event_id};
+use sending::send;
+use verdict::Verdict;
 
 /// A decided event that a validator refuses waits for an operator; asking faster does not help.
 const INVALID_RETRY: Duration = Duration::from_secs(60);
@@ -123,23 +123,24 @@ impl Actor for Outbox {
 impl Handler<DecideFinal> for Outbox {
     type Result = ();
 
-    fn handle(&mut self, DecideFinal(window): DecideFinal, ctx: &mut Self::Context) {
+    fn handle(&mut self, DecideFinal { window, step }: DecideFinal, ctx: &mut Self::Context) {
         if self.publishing.holds(&PendingKey::of_window(&window.event), window.decision) {
             let _ = self.ports.stored.push(DecisionsStored(vec![Stored::Window(window)]));
             return;
         }
         let in_hand = InHand::Window(window.event.store_id, window.decision);
-        self.take(Job::decision(Entry::Final(window), Vec::new(), in_hand), ctx);
+        self.take(Job { step, ..Job::decision(Entry::Final(window), Vec::new(), in_hand) }, ctx);
     }
 }
 
 impl Handler<DecideLate> for Outbox {
     type Result = ();
 
-    fn handle(&mut self, DecideLate(held): DecideLate, ctx: &mut Self::Context) {
+    fn handle(&mut self, DecideLate { held, trace }: DecideLate, ctx: &mut Self::Context) {
         let sale = &held.late.sale;
         let topic = self.topics.late(sale.store, sale.id);
         let message = PublishMessage::new(topic, sale.id.uuid(), held.late.to_json(), sale.store.number());
+        let message = PublishMessage { trace, ..message };
         let in_hand = InHand::Message(PendingKey::of_late(sale.id), held.tag);
         self.take(Job::decision(Entry::Late(held, message), vec![held.tag], in_hand), ctx);
     }
@@ -149,7 +150,7 @@ impl Handler<DecideRejected> for Outbox {
     type Result = ();
 
     fn handle(&mut self, rejected: DecideRejected, ctx: &mut Self::Context) {
-        let DecideRejected { message: rejected, tag } = rejected;
+        let DecideRejected { message: rejected, tag, trace } = rejected;
         let key = PendingKey::of_rejected(&rejected);
         if self.publishing.contains(&key) {
             self.publishing.attach(&key, tag);
@@ -158,6 +159,7 @@ impl Handler<DecideRejected> for Outbox {
         }
         let (topic, store) = (self.topics.rejected(&rejected.queue), rejected.store.map_or(0, StoreId::number));
         let message = PublishMessage::new(topic, rejected.message_id, rejected.to_json(), store);
+        let message = PublishMessage { trace, ..message };
         let in_hand = InHand::Message(key, tag);
         self.take(Job::decision(Entry::Rejected(rejected, message), vec![tag], in_hand), ctx);
     }
@@ -175,9 +177,9 @@ impl Handler<Settle> for Outbox {
 impl Handler<Emit> for Outbox {
     type Result = ();
 
-    fn handle(&mut self, Emit(event): Emit, ctx: &mut Self::Context) {
+    fn handle(&mut self, Emit { event, step }: Emit, ctx: &mut Self::Context) {
         let key = PendingKey::of_emission(&event);
-        self.publishing.add(key, PendingEvent::Aggregate(event), Vec::new(), None);
+        self.publishing.add(key, PendingEvent::Aggregate(event), Vec::new(), None, step);
         self.publish_next(ctx);
     }
 }
@@ -188,7 +190,7 @@ impl Handler<JournalSales> for Outbox {
     fn handle(&mut self, order: JournalSales, ctx: &mut Self::Context) -> Self::Result {
         let (reply, answer) = oneshot::channel();
         let entry = Entry::Journal(Arc::new(order.sales));
-        self.take(Job { entry, tags: Vec::new(), decided: Vec::new(), in_hand: None, reply: Some(reply) }, ctx);
+        self.take(Job { entry, ..Job::settle(Vec::new(), Vec::new(), Some(reply)) }, ctx);
         Box::pin(async move { answer.await.map_err(|_| JournalUnavailable("the outbox has restarted".to_owned())) })
     }
 }
@@ -293,16 +295,20 @@ impl Outbox {
     }
 
     /// What a stored job leads to; returns what may be settled at once.
-    fn follow(&mut self, job: Job, outcome: Outcome) -> Vec<SaleTag> {
+    fn follow(&mut self, mut job: Job, outcome: Outcome) -> Vec<SaleTag> {
         match outcome {
             Outcome::Publish(key, event) => {
                 job.count();
+                let step = std::mem::take(&mut job.step);
                 let (tags, window) = job.settled_by_publishing();
-                self.publishing.add(key, event, tags, window);
+                self.publishing.add(key, event, tags, window, step);
                 Vec::new()
             }
             Outcome::Known(key) => job.tags.into_iter().filter(|&tag| !self.publishing.attach(&key, tag)).collect(),
-            Outcome::Overtaken | Outcome::Premature => Vec::new(),
+            Outcome::Overtaken | Outcome::Premature => {
+                job.step.fail("not stored");
+                Vec::new()
+            }
             Outcome::Done => {
                 if let Some(reply) = job.reply {
                     // An asker that has gone asks again.
@@ -387,7 +393,7 @@ impl Outbox {
     fn taken_over(&mut self, pending: Vec<(PendingKey, PendingEvent)>, lost: bool, ctx: &mut SupervisedContext<Self>) {
         for (key, event) in pending {
             if !self.publishing.contains(&key) && !self.forget.pending.contains(&key) {
-                self.publishing.add(key, event, Vec::new(), None);
+                self.publishing.add(key, event, Vec::new(), None, Step::none());
             }
         }
         self.usable = true;
@@ -417,47 +423,47 @@ impl Outbox {
 // === impl Outbox: publishing ===
 impl Outbox {
     fn publish_next(&mut self, ctx: &mut SupervisedContext<Self>) {
-        while let Some((key, event)) = self.publishing.next() {
-            self.publish(key, event, ctx);
+        while let Some(next) = self.publishing.next() {
+            self.publish(next, ctx);
         }
     }
 
-    fn publish(&self, key: PendingKey, event: PendingEvent, ctx: &mut SupervisedContext<Self>) {
-        let id = event_id(&event);
-        let (aggregates, messages) = (self.ports.aggregates.clone(), self.ports.messages.clone());
-        let published = async move {
-            match event {
-                PendingEvent::Aggregate(event) => {
-                    aggregate_verdict(aggregates.ask(PublishAggregate { event, trace: None }, PUBLISH_WITHIN).await)
-                }
-                PendingEvent::Message(message) => message_verdict(messages.ask(message, PUBLISH_WITHIN).await),
-            }
-        };
-        ctx.spawn(published.into_actor(self).map(move |verdict, outbox, ctx| outbox.published(key, id, verdict, ctx)));
+    fn publish(&self, next: Next, ctx: &mut SupervisedContext<Self>) {
+        let (key, id, ids) = (next.key.clone(), event_id(&next.event), next.ids());
+        let published = send(&self.ports, next);
+        ctx.spawn(published.into_actor(self).map(move |verdict, outbox, ctx| {
+            let correlation = Correlation::begin(ids);
+            outbox.published(&key, id, &verdict, ctx);
+            drop(correlation);
+            outbox.go_on(ctx);
+        }));
     }
 
-    fn published(&mut self, key: PendingKey, id: uuid::Uuid, verdict: Verdict, ctx: &mut SupervisedContext<Self>) {
+    fn published(&mut self, key: &PendingKey, id: uuid::Uuid, verdict: &Verdict, ctx: &mut SupervisedContext<Self>) {
         match verdict {
             Verdict::Published => {
-                if let Some(tags) = self.publishing.published(&key, id) {
+                if let Some(tags) = self.publishing.published(key, id) {
                     self.settle(tags, ctx);
                     if key.is_stored() {
-                        self.forget.pending.push(key);
+                        self.forget.pending.push(key.clone());
                     }
                 }
             }
             Verdict::Unavailable(reason) => {
-                let retry = self.publishing.failed(&key);
+                let retry = self.publishing.failed(key);
                 tracing::debug!(event.id = %id, %reason, "event `{id}` is not published yet");
-                self.retry_after(retry, key, ctx);
+                self.retry_after(retry, key.clone(), ctx);
             }
             Verdict::Invalid(reason) => {
-                self.publishing.failed(&key);
+                self.publishing.refused(key);
                 metrics::INVALID_EVENTS.inc();
                 tracing::error!(event.id = %id, %reason, "event `{id}` is refused as invalid; it is kept and tried again");
-                self.retry_after(INVALID_RETRY, key, ctx);
+                self.retry_after(INVALID_RETRY, key.clone(), ctx);
             }
         }
+    }
+
+    fn go_on(&mut self, ctx: &mut SupervisedContext<Self>) {
         self.publish_next(ctx);
         self.write_next(!self.drains.is_empty(), ctx);
         self.answer_drains();

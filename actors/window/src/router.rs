@@ -8,12 +8,14 @@ use actix::{Actor, AsyncContext, Handler};
 use ahash::{AHashMap, AHashSet};
 use tillstream_domain::{AGGREGATION_QUEUE, Money, QueueProgress, RejectedMessage, Sale, StoreId, TransactionId};
 use tillstream_supervision::{Port, SpawnError, SupervisedContext, supervised};
+use tillstream_traces::{Correlation, Step};
 use tokio::time::Instant;
 
 use crate::messages::{
     DecideRejected, DecisionsStored, LateDecided, Request, SalesDelivered, Scope, StoreSales, Stored, TellAgain,
     TimePassed, ToldAgain, ToldSale, WindowDecided, WindowIdle,
 };
+use crate::steps::Steps;
 
 /// How often windows with something open hear of the queue's progress.
 const TICK: Duration = Duration::from_millis(250);
@@ -81,7 +83,7 @@ pub(crate) struct StoreRouter {
     /// Stores that may have something open.
     active: AHashSet<StoreId>,
     /// Sales by store. While the flow is busy the few of a store wait here for more of its own, until the next tick at most.
-    sorted: AHashMap<StoreId, Vec<ToldSale>>,
+    sorted: AHashMap<StoreId, Share>,
     progress: Option<QueueProgress>,
     /// After a restart: everything but the answer to this is dropped, because that answer holds it too.
     awaiting: Option<Request>,
@@ -95,6 +97,13 @@ pub(crate) struct StoreRouter {
 struct Claim {
     store: StoreId,
     amount: Money,
+}
+
+/// What one store gets of what was delivered.
+#[derive(Default)]
+struct Share {
+    sales: Vec<ToldSale>,
+    steps: Steps,
 }
 
 struct Told {
@@ -137,22 +146,24 @@ impl Handler<SalesDelivered> for StoreRouter {
     type Result = ();
 
     fn handle(&mut self, delivered: SalesDelivered, _ctx: &mut Self::Context) {
-        if self.awaiting.is_some() && self.awaiting != delivered.again {
-            return;
+        let SalesDelivered { sales, mut steps, progress, again } = delivered;
+        if self.awaiting.is_some() && self.awaiting != again {
+            return steps.give_up("router restarted");
         }
         self.heard_at = Instant::now();
-        if delivered.again.is_some() {
+        if again.is_some() {
             self.tell_sorted(1, None);
         }
-        self.progress = delivered.progress;
-        let least = if delivered.again.is_none() && delivered.sales.len() >= BUSY { ENOUGH } else { 1 };
-        for told in delivered.sales {
+        self.progress = progress;
+        let least = if again.is_none() && sales.len() >= BUSY { ENOUGH } else { 1 };
+        for told in sales {
+            let step = steps.take(told.tag);
             match self.claim(&told.sale) {
-                Ok(()) => self.sorted.entry(told.sale.store).or_default().push(told),
-                Err(owner) => self.reject(&told, owner),
+                Ok(()) => self.sort(told, step),
+                Err(owner) => self.reject(&told, owner, step),
             }
         }
-        self.tell_sorted(least, delivered.again);
+        self.tell_sorted(least, again);
     }
 }
 
@@ -201,15 +212,22 @@ impl StoreRouter {
         if owner == claim { Ok(()) } else { Err(owner) }
     }
 
-    fn reject(&self, told: &ToldSale, owner: Claim) {
-        let _ = self.ports.rejected.push(conflict(&told.sale, owner.store, owner.amount, told.tag));
+    fn sort(&mut self, told: ToldSale, step: Step) {
+        let share = self.sorted.entry(told.sale.store).or_default();
+        share.steps.push(told.tag, step);
+        share.sales.push(told);
+    }
+
+    fn reject(&self, told: &ToldSale, owner: Claim, mut step: Step) {
+        step.outcome("conflict");
+        let _ = self.ports.rejected.push(conflict(told, owner.store, owner.amount, &step));
     }
 
     /// Tells every store that has at least this many sales.
     fn tell_sorted(&mut self, least: usize, again: Option<Request>) {
         let mut sorted = std::mem::take(&mut self.sorted);
-        for (store, sales) in sorted.extract_if(|_, sales| sales.len() >= least) {
-            if let Err(error) = self.tell_store(store, sales, again) {
+        for (store, share) in sorted.extract_if(|_, share| share.sales.len() >= least) {
+            if let Err(error) = self.tell_store(store, share, again) {
                 // Its sales stay unacknowledged and come again with the next binding.
                 tracing::error!(store.id = %store, %error, "no window actor for store `{store}`");
             }
@@ -217,7 +235,8 @@ impl StoreRouter {
         self.sorted = sorted;
     }
 
-    fn tell_store(&mut self, store: StoreId, sales: Vec<ToldSale>, again: Option<Request>) -> Result<(), SpawnError> {
+    fn tell_store(&mut self, store: StoreId, share: Share, again: Option<Request>) -> Result<(), SpawnError> {
+        let Share { sales, steps } = share;
         self.round += 1;
         let (round, progress) = (self.round, self.progress);
         let told = match self.windows.entry(store) {
@@ -228,7 +247,7 @@ impl StoreRouter {
         };
         told.round = round;
         self.active.insert(store);
-        if told.ports.sales.push(StoreSales { sales, progress, again, round }).is_err() {
+        if told.ports.sales.push(StoreSales { sales, steps, progress, again, round }).is_err() {
             tracing::error!(store.id = %store, "the window actor of store `{store}` is gone");
         }
         Ok(())
@@ -321,11 +340,13 @@ impl StoreRouter {
 }
 
 /// The order to reject a sale whose id belongs to another one.
-pub(crate) fn conflict(sale: &Sale, owner: StoreId, amount: Money, tag: tillstream_domain::SaleTag) -> DecideRejected {
-    let id = sale.id;
+pub(crate) fn conflict(told: &ToldSale, owner: StoreId, amount: Money, step: &Step) -> DecideRejected {
+    let ToldSale { sale, tag, .. } = told;
+    let (id, _correlation) = (sale.id, Correlation::begin(step.ids()));
     tracing::warn!(transaction.id = %id, store.id = %sale.store, "transaction `{id}` is known with another store or amount");
     let detail = format!("the id is known from store {owner} with amount {amount}");
-    DecideRejected { message: RejectedMessage::conflict(AGGREGATION_QUEUE, sale, &detail), tag }
+    let message = RejectedMessage::conflict(AGGREGATION_QUEUE, sale, &detail);
+    DecideRejected { message, tag: *tag, trace: step.context().cloned() }
 }
 
 #[cfg(test)]

@@ -7,10 +7,11 @@ use std::time::Duration;
 use actix::{Actor, AsyncContext, Handler};
 use chrono::{DateTime, Utc};
 use tillstream_domain::{
-    AggregatedEvent, Due, EmissionKind, Fold, QueueProgress, Recognition, SaleTag, StoreId, StoreWindows,
+    AggregatedEvent, Due, EmissionKind, FinalWindow, Fold, QueueProgress, Recognition, SaleTag, StoreId, StoreWindows,
     TransactionId, WindowRules,
 };
 use tillstream_supervision::{Port, SupervisedContext, supervised};
+use tillstream_traces::{Correlation, Step};
 use tokio::time::Instant;
 
 use crate::messages::{
@@ -20,6 +21,7 @@ use crate::messages::{
 use crate::metrics;
 use crate::router::conflict;
 use crate::state::{Opened, StateError, StateStore};
+use crate::steps::{Links, Steps, describe_fold};
 
 /// Decisions that were not answered are told again this often, and so are requests.
 const REPEAT: Duration = Duration::from_secs(2);
@@ -59,6 +61,8 @@ pub(crate) struct StoreWindow {
     rebuilt_at: Option<DateTime<Utc>>,
     /// What this window has added to the gauge of open windows.
     gauged: i64,
+    /// Sampled sales in open windows. Not known any more after a restart.
+    links: Links,
 }
 
 supervised!(StoreWindow);
@@ -81,6 +85,7 @@ impl StoreWindow {
             repeated: Settle { tags: Vec::new(), decided: Vec::new() },
             rebuilt_at: None,
             gauged: 0,
+            links: Links::default(),
         }
     }
 }
@@ -110,11 +115,11 @@ impl Handler<StoreSales> for StoreWindow {
     fn handle(&mut self, told: StoreSales, ctx: &mut Self::Context) {
         self.round = told.round;
         if self.awaiting.is_some() && self.awaiting != told.again {
-            return;
+            return told.steps.give_up("window restarted");
         }
         self.heard_at = Instant::now();
         self.progress = told.progress;
-        if let Err(error) = self.take_all(&told.sales, told.again.is_some()) {
+        if let Err(error) = self.take_all(&told.sales, told.steps, told.again.is_some()) {
             tracing::warn!(store.id = %self.windows.store(), %error, "the index cannot be read; the sales are asked for again");
             return self.ask_later(ctx);
         }
@@ -181,46 +186,65 @@ impl Handler<LateDecided> for StoreWindow {
 
 // === impl StoreWindow: sales ===
 impl StoreWindow {
-    fn take_all(&mut self, sales: &[ToldSale], again: bool) -> Result<(), StateError> {
-        let state = self.state.opened()?;
-        let taken = sales.iter().try_for_each(|told| self.take(told, again, &state));
+    fn take_all(&mut self, sales: &[ToldSale], mut steps: Steps, again: bool) -> Result<(), StateError> {
+        let taken = self.state.opened().and_then(|state| {
+            sales.iter().try_for_each(|told| self.take_traced(told, steps.take(told.tag), again, &state))
+        });
         self.flush_repeated();
+        steps.give_up("state");
         taken
     }
 
-    fn take(&mut self, told: &ToldSale, again: bool, state: &Opened) -> Result<(), StateError> {
+    /// Ends the sale's span, with one about its window below it.
+    fn take_traced(&mut self, told: &ToldSale, delivered: Step, again: bool, state: &Opened) -> Result<(), StateError> {
+        let mut step = tillstream_traces::fold_sale(delivered.context());
+        let _correlation = Correlation::begin(step.ids());
+        let outcome = self.take(told, again, state, &step).inspect_err(|_| step.fail("state"))?;
+        describe_fold(&mut step, &told.sale, &self.rules, outcome);
+        Ok(())
+    }
+
+    fn take(&mut self, told: &ToldSale, again: bool, state: &Opened, step: &Step) -> Result<&'static str, StateError> {
         match self.windows.recognise(told.sale.id, told.tag) {
-            Recognition::Known => Ok(()),
+            Recognition::Known => Ok("known"),
             Recognition::DeliveredAgain => {
                 self.count_duplicate(told, again);
-                Ok(())
+                Ok("delivered again")
             }
             Recognition::Duplicate => {
                 self.count_duplicate(told, again);
                 self.repeated.tags.push(told.tag);
-                Ok(())
+                Ok("duplicate")
             }
-            Recognition::New => self.take_new(told, again, state),
+            Recognition::New => self.take_new(told, again, state, step),
         }
     }
 
-    fn take_new(&mut self, told: &ToldSale, again: bool, state: &Opened) -> Result<(), StateError> {
+    fn take_new(
+        &mut self,
+        told: &ToldSale,
+        again: bool,
+        state: &Opened,
+        step: &Step,
+    ) -> Result<&'static str, StateError> {
         let sale = &told.sale;
         if let Some(known) = self.state.indexed(state, sale.id)? {
             if known.store == sale.store && known.amount == sale.amount {
                 self.count_duplicate(told, again);
                 self.repeat(told.tag, sale.id);
-            } else {
-                let _ = self.outputs.rejected.push(conflict(sale, known.store, known.amount, told.tag));
+                return Ok(if told.redelivered { "delivered again" } else { "duplicate" });
             }
-            return Ok(());
+            let _ = self.outputs.rejected.push(conflict(told, known.store, known.amount, step));
+            return Ok("conflict");
         }
-        if let Fold::Late(held) = self.windows.fold(sale, told.tag, self.progress) {
-            let (store, id) = (sale.store, sale.id);
-            tracing::warn!(store.id = %store, transaction.id = %id, "sale `{id}` of store `{store}` is late: its window is final");
-            let _ = self.outputs.decide_late.push(DecideLate(held));
-        }
-        Ok(())
+        let Fold::Late(held) = self.windows.fold(sale, told.tag, self.progress) else {
+            self.links.add(self.rules.start_of(sale.timestamp), step);
+            return Ok("taken");
+        };
+        let (store, id) = (sale.store, sale.id);
+        tracing::warn!(store.id = %store, transaction.id = %id, "sale `{id}` of store `{store}` is late: its window is final");
+        let _ = self.outputs.decide_late.push(DecideLate { held, trace: step.context().cloned() });
+        Ok("late")
     }
 
     fn count_duplicate(&self, told: &ToldSale, again: bool) {
@@ -259,12 +283,16 @@ impl StoreWindow {
         for due in self.windows.advance(self.progress, now_ms) {
             match due {
                 Due::Emission(kind, event) => self.emit(kind, event),
-                Due::Final(window) => {
-                    let _ = self.outputs.decide_final.push(DecideFinal(window));
-                }
+                Due::Final(window) => self.decide(window),
             }
         }
         self.gauge();
+    }
+
+    fn decide(&mut self, window: Arc<FinalWindow>) {
+        let step = self.links.emit(&window.event, "final");
+        self.links.forget(window.event.window_start.timestamp_millis());
+        let _ = self.outputs.decide_final.push(DecideFinal { window, step });
     }
 
     fn emit(&self, kind: EmissionKind, event: AggregatedEvent) {
@@ -275,7 +303,8 @@ impl StoreWindow {
             let delay = (Utc::now() - event.window_end).to_std().unwrap_or_default();
             metrics::WINDOW_DELAY.observe(delay.as_secs_f64());
         }
-        let _ = self.outputs.emit.push(Emit(event));
+        let step = self.links.emit(&event, label);
+        let _ = self.outputs.emit.push(Emit { event, step });
     }
 
     fn repeat_undecided(&mut self) {
@@ -285,10 +314,10 @@ impl StoreWindow {
         self.repeated_at = Instant::now();
         let (windows, late) = self.windows.undecided();
         for window in windows {
-            let _ = self.outputs.decide_final.push(DecideFinal(window));
+            let _ = self.outputs.decide_final.push(DecideFinal { window, step: Step::none() });
         }
         for held in late {
-            let _ = self.outputs.decide_late.push(DecideLate(held));
+            let _ = self.outputs.decide_late.push(DecideLate { held, trace: None });
         }
     }
 
@@ -310,6 +339,7 @@ impl StoreWindow {
             tracing::info!(store.id = %store, "window of store `{store}` starts over");
         }
         self.next_request += 1 << 32;
+        self.links = Links::default();
         self.windows = StoreWindows::new(store, self.rules.clone(), until, self.next_request);
         self.gauge();
         stored.map(drop)

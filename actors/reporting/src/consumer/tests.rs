@@ -31,6 +31,7 @@ impl Book for NoBook {
 
     const SIDE: Side = Side::Turnover;
     const DIRECTORY: &'static str = "nothing";
+    const READ: Read = Read::Reporting;
 
     fn queue(plan: &ReportingPlan) -> &str {
         &plan.reporting_queue
@@ -40,6 +41,8 @@ impl Book for NoBook {
         STORE.opened.fetch_add(1, Ordering::Relaxed);
         Ok((STORE.clone(), Self))
     }
+
+    fn describe(_message: &InboundMessage, _plan: &ReportingPlan, _step: &mut Step) {}
 
     fn write(store: &NoStore, _job: &Job<Self>) -> Result<Written<()>, StoreError> {
         if store.full.load(Ordering::Relaxed) {

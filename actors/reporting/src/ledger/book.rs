@@ -4,9 +4,10 @@
 use actix::{ActorFutureExt, AsyncContext, WrapFuture};
 use ahash::AHashMap;
 use chrono::{DateTime, Utc};
-use tillstream_domain::StoreId;
-use tillstream_messages::{LedgerReport, QueryError};
+use tillstream_domain::{Sale, StoreId};
+use tillstream_messages::{InboundMessage, LedgerReport, QueryError};
 use tillstream_supervision::{Port, SupervisedContext};
+use tillstream_traces::{Read, Step};
 
 use super::FIGURES_WITHIN;
 use super::pass::{LedgerChange, Pass};
@@ -53,6 +54,7 @@ impl Book for LedgerBook {
 
     const SIDE: Side = Side::Ledger;
     const DIRECTORY: &'static str = store::DIRECTORY;
+    const READ: Read = Read::Ledger;
 
     fn queue(plan: &ReportingPlan) -> &str {
         &plan.ledger_queue
@@ -62,6 +64,13 @@ impl Book for LedgerBook {
         let store = LedgerStore::open(plan, now)?;
         let book = Self { stores: store.load()?, poison: store.poison()?, settled: Vec::new() };
         Ok((store, book))
+    }
+
+    fn describe(message: &InboundMessage, _plan: &ReportingPlan, step: &mut Step) {
+        if let Ok(sale) = Sale::from_payload(&message.payload) {
+            step.store(&sale.store);
+            step.transaction(&sale.id);
+        }
     }
 
     fn write(store: &LedgerStore, job: &Job<Self>) -> Result<Written<LedgerChange>, StoreError> {

@@ -6,7 +6,8 @@ use std::fmt;
 
 use ahash::AHashMap;
 use tillstream_domain::{Money, PoisonPayload, RejectedMessage, Sale, StoreId, TopicKind};
-use tillstream_messages::InboundMessage;
+use tillstream_messages::{InboundMessage, TraceContext};
+use tillstream_traces::Correlation;
 use uuid::Uuid;
 
 use super::side::Counted;
@@ -149,10 +150,11 @@ impl<'a> Pass<'a> {
     }
 
     fn reject_conflict(&mut self, message: &InboundMessage, sale: &Sale, known: Meaning) {
+        let _correlation = Correlation::begin(message.trace.as_ref().map(TraceContext::ids));
         tracing::warn!(store.id = %sale.store, transaction.id = %sale.id, "sale `{}` is known with another store or amount", sale.id);
         let detail = format!("the id is known as {known}");
         let document = RejectedMessage::conflict(&self.plan.ledger_queue, sale, &detail);
-        self.rejects.push(Reject { tag: message.tag, document });
+        self.rejects.push(Reject { tag: message.tag, document, trace: message.trace.clone() });
     }
 
     /// Counted once however often it is delivered; published each time, because the last time may not have got that far.
@@ -162,8 +164,9 @@ impl<'a> Pass<'a> {
             self.ids.insert(document.message_id, Meaning::Unreadable);
             self.poison = self.poison.saturating_add(1);
         }
+        let _correlation = Correlation::begin(message.trace.as_ref().map(TraceContext::ids));
         tracing::warn!(topic = %message.topic, error = %error, "rejected a message that cannot be read");
-        self.rejects.push(Reject { tag: message.tag, document });
+        self.rejects.push(Reject { tag: message.tag, document, trace: message.trace.clone() });
         Ok(())
     }
 }

@@ -4,11 +4,13 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use tillstream_messages::InboundMessage;
 use tillstream_supervision::SupervisedContext;
+use tillstream_traces::{Read, Step};
 
 use super::FailedPayments;
 use super::figures::Figures;
-use super::pass::{Pass, TurnoverChange};
+use super::pass::{self, Pass, TurnoverChange};
 use super::store::{self, TurnoverStore, days_of};
 use crate::consumer::{Book, Consumer, Job, Written};
 use crate::error::StoreError;
@@ -54,6 +56,7 @@ impl Book for TurnoverBook {
 
     const SIDE: Side = Side::Turnover;
     const DIRECTORY: &'static str = store::DIRECTORY;
+    const READ: Read = Read::Reporting;
 
     fn queue(plan: &ReportingPlan) -> &str {
         &plan.reporting_queue
@@ -63,6 +66,10 @@ impl Book for TurnoverBook {
         let store = TurnoverStore::open(plan, now)?;
         let figures = store.load_figures()?;
         Ok((store, Self { figures }))
+    }
+
+    fn describe(message: &InboundMessage, plan: &ReportingPlan, step: &mut Step) {
+        pass::describe(message, plan, step);
     }
 
     fn write(store: &TurnoverStore, job: &Job<Self>) -> Result<Written<TurnoverChange>, StoreError> {

@@ -5,8 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ahash::AHashMap;
 use chrono::{DateTime, Utc};
-use tillstream_domain::{AggregatedEvent, LateSale, PoisonPayload, RejectedMessage, StoreId, TopicKind, TransactionId};
-use tillstream_messages::InboundMessage;
+use tillstream_domain::{
+    AggregatedEvent, LateSale, PoisonPayload, RejectedMessage, StoreId, TopicKind, TransactionId, rfc3339,
+};
+use tillstream_messages::{InboundMessage, TraceContext};
+use tillstream_traces::{Correlation, Step};
 use uuid::Uuid;
 
 use super::figures::StoreFigures;
@@ -64,13 +67,7 @@ impl<'a> Pass<'a> {
 
     /// Folds one message.
     pub(crate) fn fold(&mut self, message: &InboundMessage) -> Result<(), StoreError> {
-        let folded = match self.plan.topics.kind_of(&message.topic) {
-            TopicKind::Aggregation => self.read_event(&message.payload),
-            TopicKind::Late => LateSale::from_json(&message.payload).map(Fact::Late),
-            TopicKind::Failed => read_failed(&message.topic),
-            _ => Err(PoisonPayload::Malformed("a topic that this queue does not subscribe to".to_owned())),
-        };
-        match folded {
+        match read(message, self.plan) {
             Ok(Fact::Window(event)) => self.fold_event(event),
             Ok(Fact::Late(late)) => self.fold_late(&late),
             Ok(Fact::Failed(store, id)) => self.fold_failed(store, id),
@@ -98,14 +95,6 @@ impl<'a> Pass<'a> {
         self.store.put_poison(&mut batch, self.poison);
         storage::commit(batch, &self.store.gate)?;
         Ok((TurnoverChange { figures: self.figures.into_iter().collect(), poison: self.poison }, self.rejects))
-    }
-
-    fn read_event(&self, payload: &[u8]) -> Result<Fact, PoisonPayload> {
-        let event = AggregatedEvent::from_json(payload).map_err(|errors| {
-            let first = errors.first().map(|error| format!("`{}`: {}", error.path, error.message));
-            PoisonPayload::Malformed(first.unwrap_or_default())
-        })?;
-        Ok(Fact::Window(event))
     }
 
     fn fold_event(&mut self, event: AggregatedEvent) -> Result<(), StoreError> {
@@ -150,8 +139,9 @@ impl<'a> Pass<'a> {
         if self.is_first(document.message_id)? {
             self.poison += 1;
         }
+        let _correlation = Correlation::begin(message.trace.as_ref().map(TraceContext::ids));
         tracing::warn!(topic = %message.topic, error = %error, "rejected a message that cannot be read");
-        self.rejects.push(Reject { tag: message.tag, document });
+        self.rejects.push(Reject { tag: message.tag, document, trace: message.trace.clone() });
         Ok(())
     }
 
@@ -184,11 +174,49 @@ impl<'a> Pass<'a> {
     }
 }
 
+/// Says in a span what a message is about; nothing where that cannot be read.
+pub(crate) fn describe(message: &InboundMessage, plan: &ReportingPlan, step: &mut Step) {
+    match read(message, plan) {
+        Ok(Fact::Window(event)) => {
+            step.store(&event.store_id);
+            step.window(&rfc3339(event.window_start), &rfc3339(event.window_end));
+            step.sales(event.transaction_count);
+        }
+        Ok(Fact::Late(late)) => {
+            step.store(&late.sale.store);
+            step.transaction(&late.sale.id);
+            step.window(&rfc3339(late.window_start), &rfc3339(late.window_end));
+        }
+        Ok(Fact::Failed(store, id)) => {
+            step.store(&store);
+            step.transaction(&id);
+        }
+        Err(_) => {}
+    }
+}
+
 /// What a message says.
 enum Fact {
     Window(AggregatedEvent),
     Late(LateSale),
     Failed(StoreId, TransactionId),
+}
+
+fn read(message: &InboundMessage, plan: &ReportingPlan) -> Result<Fact, PoisonPayload> {
+    match plan.topics.kind_of(&message.topic) {
+        TopicKind::Aggregation => read_event(&message.payload),
+        TopicKind::Late => LateSale::from_json(&message.payload).map(Fact::Late),
+        TopicKind::Failed => read_failed(&message.topic),
+        _ => Err(PoisonPayload::Malformed("a topic that this queue does not subscribe to".to_owned())),
+    }
+}
+
+fn read_event(payload: &[u8]) -> Result<Fact, PoisonPayload> {
+    let event = AggregatedEvent::from_json(payload).map_err(|errors| {
+        let first = errors.first().map(|error| format!("`{}`: {}", error.path, error.message));
+        PoisonPayload::Malformed(first.unwrap_or_default())
+    })?;
+    Ok(Fact::Window(event))
 }
 
 /// Store and id are the last two levels of the topic; the payload says nothing that is counted.

@@ -7,6 +7,7 @@ use tillstream_domain::StoreId;
 use super::Intake;
 use crate::messages::{Request, SalesDelivered, Scope, ToldAgain, ToldSale};
 use crate::metrics;
+use crate::steps::Steps;
 
 /// Sales per message, so that a window answers in between.
 pub(super) const CHUNK: usize = 1_000;
@@ -19,7 +20,7 @@ impl Intake {
         // A router that waits for this drops everything else.
         if let Some(number) = requests.remove(&Scope::All) {
             let request = Request { scope: Scope::All, number };
-            let told = self.tell_all_again(request);
+            let told = self.tell_all_again(request, Steps::default());
             self.answered(request, told);
         }
         self.tell_stores_again(requests);
@@ -49,7 +50,8 @@ impl Intake {
         answer.told += sales.len() as u64;
         if !sales.is_empty() {
             let again = Some(answer.request);
-            self.push_sales(SalesDelivered { sales, progress: self.progress.current(), again });
+            let (steps, progress) = (Steps::default(), self.progress.current());
+            self.push_sales(SalesDelivered { sales, steps, progress, again });
         }
     }
 
@@ -58,23 +60,30 @@ impl Intake {
         let _ = self.ports.told_again.push(ToldAgain(request));
     }
 
-    pub(super) fn tell_all_again(&self, request: Request) -> u64 {
-        let told = self.tell_chunks(Some(request), self.unsettled.told());
+    /// `steps` are those of sales that are told for the first time.
+    pub(super) fn tell_all_again(&self, request: Request, steps: Steps) -> u64 {
+        let told = self.tell_chunks(Some(request), self.unsettled.told(), steps);
         for (tag, message) in self.unsettled.poison() {
-            self.reject(message.clone(), tag);
+            self.reject(message.clone(), tag, None);
         }
         self.order_to_forget(self.unsettled.spare());
         told
     }
 
     /// Returns how many there were.
-    pub(super) fn tell_chunks(&self, again: Option<Request>, sales: impl Iterator<Item = ToldSale>) -> u64 {
+    pub(super) fn tell_chunks(
+        &self,
+        again: Option<Request>,
+        sales: impl Iterator<Item = ToldSale>,
+        mut steps: Steps,
+    ) -> u64 {
         let mut told = 0;
         let mut sales = sales.peekable();
         while sales.peek().is_some() {
             let chunk: Vec<_> = sales.by_ref().take(CHUNK).collect();
             told += chunk.len() as u64;
-            self.push_sales(SalesDelivered { sales: chunk, progress: self.progress.current(), again });
+            let (steps, progress) = (steps.split_off(&chunk), self.progress.current());
+            self.push_sales(SalesDelivered { sales: chunk, steps, progress, again });
         }
         told
     }

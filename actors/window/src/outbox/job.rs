@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use tillstream_domain::{FinalWindow, RejectedMessage, SaleTag, StoreId, TransactionId};
+use tillstream_traces::Step;
 use tokio::sync::oneshot;
 
 use crate::messages::Stored;
@@ -18,6 +19,8 @@ pub(super) struct Job {
     pub(super) decided: Vec<TransactionId>,
     pub(super) in_hand: Option<InHand>,
     pub(super) reply: Option<oneshot::Sender<()>>,
+    /// Of the window's emission.
+    pub(super) step: Step,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -28,7 +31,7 @@ pub(super) enum InHand {
 
 impl Job {
     pub(super) const fn decision(entry: Entry, tags: Vec<SaleTag>, in_hand: InHand) -> Self {
-        Self { entry, tags, decided: Vec::new(), in_hand: Some(in_hand), reply: None }
+        Self { entry, tags, decided: Vec::new(), in_hand: Some(in_hand), reply: None, step: Step::none() }
     }
 
     pub(super) const fn settle(
@@ -36,7 +39,7 @@ impl Job {
         decided: Vec<TransactionId>,
         reply: Option<oneshot::Sender<()>>,
     ) -> Self {
-        Self { entry: Entry::Settle, tags, decided, in_hand: None, reply }
+        Self { entry: Entry::Settle, tags, decided, in_hand: None, reply, step: Step::none() }
     }
 
     /// What the router and the windows hear.

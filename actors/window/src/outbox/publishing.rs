@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use ahash::AHashMap;
 use tillstream_domain::{FinalWindow, SaleTag};
+use tillstream_messages::TraceContext;
+use tillstream_traces::Step;
 use uuid::Uuid;
 
 use crate::state::{PendingEvent, PendingKey};
@@ -25,6 +27,15 @@ pub(crate) struct Publishing {
     in_flight: usize,
 }
 
+/// An event whose turn it is.
+#[derive(Debug)]
+pub(crate) struct Next {
+    pub(crate) key: PendingKey,
+    pub(crate) event: PendingEvent,
+    /// What it hangs below; none for whatever was read from disk.
+    pub(crate) trace: Option<TraceContext>,
+}
+
 #[derive(Debug)]
 struct Waiting {
     event: PendingEvent,
@@ -32,6 +43,8 @@ struct Waiting {
     tags: Vec<SaleTag>,
     /// The decision behind it, if it is a final window's.
     window: Option<Arc<FinalWindow>>,
+    /// The emission's; ends when it is published, or when a newer event takes its place.
+    step: Step,
     attempts: u32,
     under_way: bool,
 }
@@ -44,14 +57,16 @@ impl Publishing {
         event: PendingEvent,
         tags: Vec<SaleTag>,
         window: Option<Arc<FinalWindow>>,
+        step: Step,
     ) {
         if let Some(waiting) = self.events.get_mut(&key) {
             waiting.event = event;
             waiting.window = window;
+            waiting.step = step;
             return waiting.tags.extend(tags);
         }
         self.queue.push_back(key.clone());
-        self.events.insert(key, Waiting { event, tags, window, attempts: 0, under_way: false });
+        self.events.insert(key, Waiting { event, tags, window, step, attempts: 0, under_way: false });
     }
 
     /// Settles these deliveries too when the event is published; `false` when it is not waiting any more.
@@ -78,7 +93,7 @@ impl Publishing {
     }
 
     /// The next event to be published, while there is room.
-    pub(crate) fn next(&mut self) -> Option<(PendingKey, PendingEvent)> {
+    pub(crate) fn next(&mut self) -> Option<Next> {
         if self.in_flight >= MAX_IN_FLIGHT {
             return None;
         }
@@ -86,7 +101,11 @@ impl Publishing {
         let waiting = self.events.get_mut(&key)?;
         waiting.under_way = true;
         self.in_flight += 1;
-        Some((key.clone(), waiting.event.clone()))
+        let (event, mut trace) = (waiting.event.clone(), waiting.step.context().cloned());
+        if let PendingEvent::Message(message) = &event {
+            trace.clone_from(&message.trace);
+        }
+        Some(Next { key, event, trace })
     }
 
     /// The broker has this event. Returns what to settle, or `None` where a newer event has taken its place meanwhile.
@@ -109,6 +128,14 @@ impl Publishing {
         waiting.under_way = false;
         waiting.attempts += 1;
         FIRST_RETRY.saturating_mul(1 << (waiting.attempts - 1).min(10)).min(LAST_RETRY)
+    }
+
+    /// The same, where the event itself is at fault.
+    pub(crate) fn refused(&mut self, key: &PendingKey) {
+        if let Some(waiting) = self.events.get_mut(key) {
+            waiting.step.fail("invalid");
+        }
+        self.failed(key);
     }
 
     /// Puts a failed event back in line.

@@ -95,13 +95,13 @@ impl Bench {
         };
         let folded = FoldedSale { id: sale.id, amount: sale.amount, tag: tag(1) };
         let window = FinalWindow { decision: 1, follows: None, event, sales: vec![folded], older_tags: Vec::new() };
-        self.outbox.push(DecideFinal(Arc::new(window))).unwrap();
+        self.outbox.push(DecideFinal { window: Arc::new(window), step: Step::none() }).unwrap();
     }
 
     fn decide_late(&self, number: u64) {
         let (window_start, window_end) = window();
         let late = LateSale { sale: sale(number), window_start, window_end };
-        self.outbox.push(DecideLate(HeldLate { late, tag: tag(number) })).unwrap();
+        self.outbox.push(DecideLate { held: HeldLate { late, tag: tag(number) }, trace: None }).unwrap();
     }
 
     fn settled(&self) -> usize {

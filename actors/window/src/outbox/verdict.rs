@@ -14,7 +14,8 @@ pub(super) enum Verdict {
     Invalid(String),
 }
 
-type Asked<E> = Result<Result<(), E>, AskError>;
+/// What a port says of a publication.
+pub(super) type Asked<E> = Result<Result<(), E>, AskError>;
 
 pub(super) fn aggregate_verdict(answer: Asked<AggregateRefused>) -> Verdict {
     match answer {
@@ -22,6 +23,14 @@ pub(super) fn aggregate_verdict(answer: Asked<AggregateRefused>) -> Verdict {
         Ok(Err(refused @ AggregateRefused::Invalid(_))) => Verdict::Invalid(refused.to_string()),
         Ok(Err(refused)) => Verdict::Unavailable(refused.to_string()),
         Err(error) => Verdict::Unavailable(error.to_string()),
+    }
+}
+
+/// Why a message was not published, in a word that spans may use.
+pub(super) fn message_failure(answer: &Asked<PublishError>) -> Option<&'static str> {
+    match answer {
+        Ok(answer) => answer.as_ref().err().map(PublishError::kind),
+        Err(_) => Some("unanswered"),
     }
 }
 

@@ -25,7 +25,10 @@ async fn restarted_for_test() -> (Handle<StoreRouter>, Asked) {
 }
 
 async fn tell_part(router: &Handle<StoreRouter>, again: Option<Request>) {
-    router.ask(SalesDelivered { sales: Vec::new(), progress: None, again }, WITHIN).await.unwrap();
+    router
+        .ask(SalesDelivered { sales: Vec::new(), steps: Steps::default(), progress: None, again }, WITHIN)
+        .await
+        .unwrap();
 }
 
 #[test]

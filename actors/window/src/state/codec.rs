@@ -39,6 +39,11 @@ impl PendingKey {
         self.0.first() != Some(&b'e')
     }
 
+    /// Whether it names a late sale.
+    pub(crate) fn is_late(&self) -> bool {
+        self.0.first() == Some(&b'l')
+    }
+
     pub(crate) fn of_late(id: TransactionId) -> Self {
         Self([&b"l"[..], &id.uuid().as_bytes()[..]].concat())
     }

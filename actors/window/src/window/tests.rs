@@ -29,7 +29,7 @@ async fn restarted_for_test(state: StateStore) -> (Handle<StoreWindow>, Asked, D
     let noted = Arc::clone(&decided);
     let seen = Arc::clone(&asked);
     let outputs = WindowOutputs {
-        decide_final: Port::from_fn(move |DecideFinal(window)| noted.lock().unwrap().push(window.sales.len())),
+        decide_final: Port::from_fn(move |decided: DecideFinal| noted.lock().unwrap().push(decided.window.sales.len())),
         decide_late: port(),
         rejected: port(),
         settle: port(),
@@ -47,7 +47,10 @@ async fn restarted_for_test(state: StateStore) -> (Handle<StoreWindow>, Asked, D
 }
 
 async fn tell_part(window: &Handle<StoreWindow>, again: Option<Request>) {
-    window.ask(StoreSales { sales: Vec::new(), progress: None, again, round: 1 }, WITHIN).await.unwrap();
+    window
+        .ask(StoreSales { sales: Vec::new(), steps: Steps::default(), progress: None, again, round: 1 }, WITHIN)
+        .await
+        .unwrap();
 }
 
 #[test]
@@ -80,7 +83,7 @@ fn a_window_that_starts_over_decides_nothing_before_it_has_heard_of_all_its_sale
         let at = |hours: i64| Some(QueueProgress { span: 1, at_ms: hours * 3_600_000 });
         let part = |number, hours| {
             let (sales, progress) = (vec![told_for_test(number)], at(hours));
-            StoreSales { sales, progress, again: Some(again), round: 1 }
+            StoreSales { sales, steps: Steps::default(), progress, again: Some(again), round: 1 }
         };
         // The window's time is over between two parts of the answer.
         window.ask(part(1, 0), WITHIN).await.unwrap();

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tillstream_domain::{AggregatedEvent, LateSale, RejectedMessage, Sale, StoreId, TransactionId};
 use tillstream_messages::{
     AcknowledgeDeliveries, AggregateRefused, DeliveryTag, EnvironmentFaults, HealthBoard, PublishAggregate,
-    PublishError, PublishMessage,
+    PublishError, PublishMessage, TraceContext,
 };
 use tillstream_supervision::Port;
 use tillstream_window::AggregationPorts;
@@ -24,6 +24,7 @@ use crate::receipts::Published;
 pub struct Emission {
     pub at: Duration,
     pub event: AggregatedEvent,
+    pub trace: Option<TraceContext>,
 }
 
 pub struct Broker {
@@ -41,6 +42,12 @@ pub struct Broker {
     pub rows: BTreeMap<(StoreId, i64), AggregatedEvent>,
     pub late: BTreeMap<TransactionId, LateSale>,
     pub rejected: BTreeSet<Bytes>,
+    /// Which trace the message of a document belongs to.
+    pub traces: BTreeMap<Bytes, TraceContext>,
+    /// How often messages of a trace were delivered.
+    pub deliveries: BTreeMap<u128, usize>,
+    /// Traces of late and rejected sales as their consumers hear of them.
+    pub message_traces: Vec<Option<TraceContext>>,
     rejected_ids: BTreeSet<TransactionId>,
     /// Publications that fail before they reach the broker, in percent; as many fail behind it.
     pub refuse_percent: u32,
@@ -71,6 +78,9 @@ impl Broker {
             rows: BTreeMap::new(),
             late: BTreeMap::new(),
             rejected: BTreeSet::new(),
+            traces: BTreeMap::new(),
+            deliveries: BTreeMap::new(),
+            message_traces: Vec::new(),
             rejected_ids: BTreeSet::new(),
             refuse_percent: 0,
             peak_unacknowledged: 0,
@@ -136,16 +146,24 @@ impl Broker {
         sales.any(|sale| !self.is_published(&sale))
     }
 
-    fn publish(&mut self, event: AggregatedEvent) {
+    /// The trace of a message that is delivered now.
+    pub fn trace_of(&mut self, payload: &Bytes) -> Option<TraceContext> {
+        let trace = self.traces.get(payload)?.clone();
+        *self.deliveries.entry(trace.ids().trace).or_default() += 1;
+        Some(trace)
+    }
+
+    fn publish(&mut self, event: AggregatedEvent, trace: Option<TraceContext>) {
         let key = (event.store_id, event.window_start.timestamp_millis());
         self.published.aggregates.push(event.to_json());
-        self.emissions.push(Emission { at: self.began.elapsed(), event: event.clone() });
+        self.emissions.push(Emission { at: self.began.elapsed(), event: event.clone(), trace });
         if self.rows.get(&key).is_none_or(|row| row.rank() <= event.rank()) {
             self.rows.insert(key, event);
         }
     }
 
     fn publish_message(&mut self, message: &PublishMessage) {
+        self.message_traces.push(message.trace.clone());
         match is_rejection(&message.payload) {
             true => {
                 self.rejected.insert(message.payload.clone());
@@ -226,11 +244,12 @@ impl Line {
     }
 
     fn publish_aggregate(&self, order: PublishAggregate) -> Result<(), PublishError> {
-        let is_final = order.event.is_final;
+        let PublishAggregate { event, trace } = order;
+        let is_final = event.is_final;
         let before = if is_final { Point::FinalDecidedNotPublished } else { Point::ToldNotDecided };
-        let again = is_final && self.broker().has_event(&order.event);
+        let again = is_final && self.broker().has_event(&event);
         let after = if again { Point::PublishedAgainNotAnswered } else { Point::FinalPublishedNotAnswered };
-        let tell = || self.broker().publish(order.event);
+        let tell = || self.broker().publish(event, trace);
         self.publish(before, is_final.then_some(after), tell)
     }
 

@@ -57,7 +57,7 @@ async fn count(seed: u64, killer: Option<Killer>) -> Outcome {
     world.assert_everything_is_counted_once(&format!("seed {seed}"));
     let restarts = world.restarts(VICTIM);
     let mut emissions = std::mem::take(&mut world.broker().emissions);
-    emissions.sort_by_key(|Emission { at, event }| (*at, event.store_id, event.window_start, event.rank()));
+    emissions.sort_by_key(|Emission { at, event, .. }| (*at, event.store_id, event.window_start, event.rank()));
     let turnover = world.broker().published.turnover(&mut Vec::new());
     Outcome { emissions, turnover, restarts }
 }

@@ -15,6 +15,7 @@ mod sales;
 mod stories;
 mod tills;
 mod time;
+mod traces;
 mod world;
 
 /// The seeds of a test: so many from 1, or as `ROOM_SEEDS` and `ROOM_FIRST_SEED` say.

@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tillstream_domain::{Sale, Topics};
-use tillstream_messages::{DeliveryTag, EnvironmentFaults, FlowBound, HealthBoard, InboundMessage, MessagesDelivered};
+use tillstream_messages::{
+    DeliveryTag, EnvironmentFaults, FlowBound, HealthBoard, InboundMessage, MessagesDelivered, TraceContext,
+};
 use tillstream_supervision::{Fault, Intensity, Node, Place, Strategy, Supervisor, SupervisorSpec};
+use tillstream_traces::testing::sent_context;
 use tillstream_window::{
     Aggregation, AggregationError, AggregationPlaces, AggregationSettings, DedupSettings, WindowSettings,
     spawn_aggregation,
@@ -16,6 +19,7 @@ use tillstream_window::{
 use crate::broker::{Broker, ports};
 use crate::deadline::{doing, within};
 use crate::lives::{Life, Point, Reaper, fresh_disk};
+use crate::random::Random;
 use crate::receipts::Receipts;
 use crate::sales::{payload, sale_at};
 
@@ -40,6 +44,8 @@ pub struct World {
     pub faults: EnvironmentFaults,
     /// Everything that was ever put on the queue.
     pub receipts: Receipts,
+    /// Draws which messages have traces; without it none has.
+    pub sampling: Option<Random>,
 }
 
 struct Running {
@@ -78,6 +84,7 @@ impl World {
             health: HealthBoard::default(),
             faults: EnvironmentFaults::default(),
             receipts: Receipts::default(),
+            sampling: None,
         };
         let life = Life::begin(fresh_disk(), Arc::clone(&world.reaper));
         world.live(life).await;
@@ -98,7 +105,23 @@ impl World {
 
     pub fn put_document(&mut self, document: Bytes) {
         self.receipts.add(&document);
+        self.draw_trace(&document);
         self.broker().queue.push_back((document, false));
+    }
+
+    /// Every second message has a trace of its own, and every second one of those is sampled.
+    fn draw_trace(&mut self, document: &Bytes) {
+        let Some(random) = &mut self.sampling else { return };
+        let drawn = random.percent(50).then(|| sent_context(random.percent(50)));
+        if let Some(trace) = drawn {
+            self.broker().traces.entry(document.clone()).or_insert(trace);
+        }
+    }
+
+    /// The same for a message that is of this trace.
+    pub fn put_traced(&mut self, document: Bytes, trace: TraceContext) {
+        self.broker().traces.insert(document.clone(), trace);
+        self.put_document(document);
     }
 
     pub fn sale(&self, number: u128, store: u32, lag_ms: i64, cents: i64) -> Sale {
@@ -313,7 +336,8 @@ impl World {
             let tag = DeliveryTag { epoch: broker.epoch, number: broker.next_number };
             broker.next_number += 1;
             broker.unacknowledged.insert(tag.number, payload.clone());
-            messages.push(InboundMessage { tag, topic: "receipt".into(), payload, redelivered, trace: None });
+            let trace = broker.trace_of(&payload);
+            messages.push(InboundMessage { tag, topic: "receipt".into(), payload, redelivered, trace });
         }
         broker.peak_unacknowledged = broker.peak_unacknowledged.max(broker.unacknowledged.len());
         let epoch = broker.epoch;
