@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use tillstream_audit::AuditTrail;
 use tillstream_logins::{AuditLog, FailedLogins};
 
 use crate::locks::lock;
@@ -38,6 +39,11 @@ struct Inner {
 // === impl ListenerMemory ===
 
 impl ListenerMemory {
+    /// Empty; refusals are recorded in this trail.
+    pub fn new(trail: AuditTrail) -> Self {
+        Self(Arc::new(Inner { audit: AuditLog::new("smf", trail), ..Inner::default() }))
+    }
+
     /// With ids from 1 on, so that made-up acknowledgements meet them.
     #[cfg(feature = "rehearsal")]
     pub(crate) fn rehearsed() -> Self {
@@ -120,7 +126,7 @@ impl Inner {
             peers: Peers::default(),
             switchboard: Switchboard::default(),
             failed: FailedLogins::default(),
-            audit: AuditLog::new("smf"),
+            audit: AuditLog::new("smf", AuditTrail::default()),
             publishers: Mutex::default(),
             last_publisher: AtomicU32::new(0),
             last_delivery: AtomicU64::new(began),

@@ -1,28 +1,29 @@
-//! One line per refusal, so that somebody can see later who tried what: a few per second in full, the rest as a count.
-//! Loses nothing without a count and shows no secret; what strangers chose is made printable and short.
+//! One audit record per refusal, so that somebody can see later who tried what: a few per second in full, the rest as a count.
+//! Leaves nothing out without a count and shows no secret; files are the audit trail's.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tracing::warn;
+use tillstream_audit::{AuditTrail, Record, Verdict};
 
 use crate::limits::neighbourhood;
 
-/// Lines in full, and as many again for beginnings of pauses. Escapes make a line up to 830 bytes long, so both together are
-/// 7 GB a day at the very worst; as a rule it is 300 bytes, and pauses are few.
+/// Records of refusals that are not the first of their address within a second, and as many again for beginnings of pauses.
 const PER_SECOND: usize = 50;
-/// Of those, from one address: a flood from there leaves room for the refusals of others.
+/// Of those, from one address.
 const PER_ADDRESS: usize = 10;
+/// The first refusal of each address has room of its own: however much comes from a few addresses, and fifty may send
+/// enough to fill what is above, whoever knocks from another is seen.
+const FIRSTS_PER_SECOND: usize = 200;
 const SECOND: Duration = Duration::from_secs(1);
-/// Of a name that somebody logs in by; no real one is longer.
-const MAX_SHOWN: usize = 64;
 
-/// The audit log of one door. What is not written yet is written when it is dropped.
+/// The refusals of one door. What is not written yet is written when it is dropped.
 pub struct AuditLog {
     /// `http` or `smf`.
     door: &'static str,
+    trail: AuditTrail,
     second: Mutex<Second>,
 }
 
@@ -55,19 +56,20 @@ struct Second {
     unwritten: BTreeMap<&'static str, u64>,
 }
 
-/// Lines in full, and of whom; a refusal without an address is nobody's.
+/// Records in full, and of whom; a refusal without an address is nobody's.
 #[derive(Default)]
 struct Lines {
-    written: usize,
+    firsts: usize,
+    more: usize,
     by_address: HashMap<Option<IpAddr>, usize>,
 }
 
 // === impl AuditLog ===
 
 impl AuditLog {
-    /// An empty one.
-    pub fn new(door: &'static str) -> Self {
-        Self { door, second: Mutex::default() }
+    /// An empty one that leads to this trail.
+    pub fn new(door: &'static str, trail: AuditTrail) -> Self {
+        Self { door, trail, second: Mutex::default() }
     }
 
     /// Writes or counts a refusal.
@@ -96,26 +98,22 @@ impl AuditLog {
     }
 
     fn write(&self, refusal: &Refusal<'_>) {
-        let Refusal { user, wanted, object, address, trace, reason, begun } = *refusal;
-        let (user, object) = (user.map(printable), object.map(printable));
-        warn!(
-            target: "audit",
-            door = self.door,
-            user.name = user.as_deref(),
-            http.route = (self.door == "http").then_some(wanted),
-            smf.request = (self.door == "smf").then_some(wanted),
-            smf.object = object.as_deref(),
-            client.address = address.map(tracing::field::display),
-            trace.id = trace,
-            reason,
-            pause.begun = begun,
-            "refused"
-        );
+        self.trail.write(Record {
+            who: refusal.user.map(str::to_owned),
+            address: refusal.address,
+            route: refusal.wanted.to_owned(),
+            reason: Some(refusal.reason),
+            trace_id: refusal.trace.map(str::to_owned),
+            object: refusal.object.map(str::to_owned),
+            pause_begun: refusal.begun,
+            ..Record::new(Verdict::Unauthorised, self.door)
+        });
     }
 
     fn count(&self, unwritten: &BTreeMap<&'static str, u64>) {
         for (reason, refusals) in unwritten {
-            warn!(target: "audit", door = self.door, reason, refusals, "{refusals} more refused within a second");
+            let record = Record::new(Verdict::Unauthorised, self.door);
+            self.trail.write(Record { reason: Some(reason), suppressed: Some(*refusals), ..record });
         }
     }
 
@@ -134,7 +132,7 @@ impl Drop for AuditLog {
 // === impl Second ===
 
 impl Second {
-    /// Whether it is to be written in full; then its line is taken. A beginning that finds its own lines taken is a refusal
+    /// Whether it is to be written in full; then its place is taken. A beginning that finds its own places taken is a refusal
     /// like any other.
     fn has_room_for(&mut self, refusal: &Refusal<'_>) -> bool {
         let address = refusal.address.map(neighbourhood);
@@ -146,27 +144,17 @@ impl Second {
 
 impl Lines {
     fn take(&mut self, address: Option<IpAddr>) -> bool {
-        if self.written >= PER_SECOND {
+        // Not entered where there is no room: whoever has a whole network would fill the memory otherwise.
+        let of_address = self.by_address.get(&address).copied().unwrap_or_default();
+        let (taken, room) =
+            if of_address == 0 { (&mut self.firsts, FIRSTS_PER_SECOND) } else { (&mut self.more, PER_SECOND) };
+        if *taken == room || of_address == PER_ADDRESS {
             return false;
         }
-        let of_address = self.by_address.entry(address).or_default();
-        let is_free = *of_address < PER_ADDRESS;
-        if is_free {
-            *of_address += 1;
-            self.written += 1;
-        }
-        is_free
+        *taken += 1;
+        self.by_address.insert(address, of_address + 1);
+        true
     }
-}
-
-/// Short, on one line, and unable to look like something else: control characters and those that change the direction of
-/// writing are written as escapes, and so are the signs that escapes and quotes are made of.
-fn printable(text: &str) -> String {
-    let mut shown: String = text.chars().take(MAX_SHOWN).flat_map(char::escape_debug).collect();
-    if text.chars().nth(MAX_SHOWN).is_some() {
-        shown.push('…');
-    }
-    shown
 }
 
 #[cfg(test)]

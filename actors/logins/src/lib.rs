@@ -1,5 +1,5 @@
 //! What every door needs that people log in at: passwords compared in constant time, predecessors that hold for a while,
-//! limits for those who guess, and an audit log that no flood can fill a disk with.
+//! limits for those who guess, and an audit of refusals that no flood can fill.
 //! Knows neither HTTP nor SMF, lets nobody in itself and reads no clock: each door says what time it is.
 
 mod audit;

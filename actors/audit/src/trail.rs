@@ -1,0 +1,103 @@
+//! The way from whoever has something to record to the thread that writes it: a queue that nobody waits at.
+//! Touches no file.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
+use std::time::Duration;
+use std::{io, thread};
+
+use tracing::error;
+
+use crate::files::Files;
+use crate::metrics::{LOST, RECORDS};
+use crate::record::Record;
+use crate::settings::AuditSettings;
+use crate::writer::Writer;
+
+/// Where records are handed in; clones share one writer. The default one records nothing.
+#[derive(Clone, Default)]
+pub struct AuditTrail(Option<Arc<Inner>>);
+
+struct Inner {
+    queue: SyncSender<Order>,
+    is_full: Arc<AtomicBool>,
+    is_logged: bool,
+}
+
+/// What the writer is asked for.
+pub(crate) enum Order {
+    Write(Box<Record>),
+    /// An answer once everything before is written, or lost.
+    Flush(Sender<()>),
+}
+
+// === impl AuditTrail ===
+
+impl AuditTrail {
+    /// Records into files of this directory, or nothing where the settings say so. Files that cannot be opened are no
+    /// error: the writer says it in the log and tries again with every record.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn start(settings: &AuditSettings, directory: PathBuf) -> io::Result<Self> {
+        if !settings.enabled {
+            return Ok(Self::default());
+        }
+        let files = Files::new(directory, settings.keep, settings.max_file);
+        let (queue, orders) = sync_channel(settings.queue);
+        let is_full = Arc::new(AtomicBool::new(false));
+        spawn_writer(Writer::new(files, Arc::clone(&is_full)), orders)?;
+        // At 0 from the start, so that an alert has something to compare with.
+        (LOST.inc_by(0), RECORDS.with_label_values(&["unauthorised"]).inc_by(0));
+        Ok(Self(Some(Arc::new(Inner { queue, is_full, is_logged: settings.log }))))
+    }
+
+    /// Whether records lead anywhere; one that is costly to make need not be made otherwise.
+    pub const fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Hands in a record, and waits for nothing: what finds the queue full is counted as lost.
+    pub fn write(&self, record: Record) {
+        let Some(inner) = &self.0 else { return };
+        if inner.is_logged {
+            record.log();
+        }
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
+            inner.queue.try_send(Order::Write(record.into()))
+        {
+            LOST.inc();
+            inner.say_full();
+        }
+    }
+
+    /// Waits until all that was handed in before is written or lost; false where that takes longer. Blocks its thread.
+    pub fn flush(&self, within: Duration) -> bool {
+        let Some(inner) = &self.0 else { return true };
+        let (done, is_done) = channel();
+        // A queue that is full is one whose disk is not to be waited for.
+        inner.queue.try_send(Order::Flush(done)).is_ok() && is_done.recv_timeout(within).is_ok()
+    }
+}
+
+fn spawn_writer(mut writer: Writer, orders: Receiver<Order>) -> io::Result<()> {
+    thread::Builder::new().name("audit".to_owned()).spawn(move || writer.run(&orders)).map(drop)
+}
+
+// === impl Inner ===
+
+impl Inner {
+    /// Once, until the writer has come to the end of the queue.
+    fn say_full(&self) {
+        if !self.is_full.swap(true, Ordering::Relaxed) {
+            error!(
+                "the disk is too slow for audit records: more than `audit.queue` wait for it, those are lost and counted"
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
