@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 
 use crate::cli::Command;
+use crate::telemetry;
 
 mod broker;
 mod chaos;
@@ -18,6 +19,7 @@ mod vault;
 
 /// Runs one command; a failure is one line on standard error.
 pub async fn execute(command: Command) -> ExitCode {
+    let log = telemetry::UntilHere;
     let outcome = match command {
         Command::Run(args) => run::run(&args).await,
         Command::Replay(args) => replay::replay(&args).await,
@@ -28,6 +30,7 @@ pub async fn execute(command: Command) -> ExitCode {
         Command::Openapi(args) => print::openapi(&args),
         Command::Asyncapi(args) => print::asyncapi(&args),
     };
+    drop(log);
     outcome.unwrap_or_else(|error| {
         print::error_line(&format!("error: {error:#}"));
         ExitCode::FAILURE

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use tillstream_audit::{AuditTrail, Record, Verdict as Audited};
 use tillstream_supervision::{FaultError, Injection, Outcome, Supervisor};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -28,8 +29,10 @@ pub use environment::{Environment, EnvironmentFault, EnvironmentKind, InForce, U
 pub use figures::LedgerDoor;
 pub use verdict::{Difference, Verdict};
 
+/// What is said of a verdict that changes no more.
+const FINAL: &str = "all its windows are final";
 /// The target of faults that hit no single actor.
-const ENVIRONMENT: &str = "environment";
+pub const ENVIRONMENT: &str = "environment";
 
 /// All faults of this process; clones share one book.
 #[derive(Clone)]
@@ -43,6 +46,7 @@ struct Inner {
     health: Health,
     book: Book,
     afterwards: Afterwards,
+    trail: AuditTrail,
 }
 
 /// A fault that is under way.
@@ -63,9 +67,10 @@ impl Faults {
         environment: Environment,
         ledger: Option<LedgerDoor>,
         health: Health,
+        trail: AuditTrail,
     ) -> Self {
         let (figures, book, afterwards) = (Figures::new(ledger), Book::default(), Afterwards::default());
-        Self(Arc::new(Inner { enabled, root, environment, figures, health, book, afterwards }))
+        Self(Arc::new(Inner { enabled, root, environment, figures, health, book, afterwards, trail }))
     }
 
     /// Whether this process lets anybody break it.
@@ -146,6 +151,7 @@ impl Faults {
     fn close(&self, id: u64, state: FaultState, verdict: Option<Verdict>) {
         let Some(record) = self.0.book.close(id, state, verdict) else { return };
         log(&record, state.name());
+        self.0.trail.write(verdict_of(&record, state.name()));
     }
 
     /// Sales of windows that are not final are in no verdict; one task waits for the windows of all faults.
@@ -163,9 +169,23 @@ impl Faults {
             let books = self.0.figures.books().await;
             for revision in self.0.afterwards.look(books.as_ref()) {
                 let revised = self.0.book.revise(revision.id, revision.lost, revision.double);
-                revised.iter().for_each(|record| log(record, "all its windows are final"));
+                revised.iter().for_each(|record| {
+                    log(record, FINAL);
+                    self.0.trail.write(verdict_of(record, FINAL));
+                });
             }
         }
+    }
+}
+
+/// What has become of a fault; its number says who wanted it.
+fn verdict_of(record: &FaultRecord, what: &str) -> Record {
+    let verdict = serde_json::to_string(&record.verdict).unwrap_or_default();
+    Record {
+        object: Some(record.target.clone()),
+        what: Some(format!("{}: {what}, {verdict}", record.kind)),
+        fault_id: Some(record.id),
+        ..Record::new(Audited::Fault, "http")
     }
 }
 

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use tillstream_supervision::Node;
 
 use crate::faults::Faults;
+use crate::telemetry::LogControl;
 
 mod actors;
 mod aggregates;
 mod amount;
+mod audit;
 mod auth;
 mod body;
 mod documents;
@@ -21,6 +23,7 @@ mod generator;
 mod health;
 mod in_flight;
 mod ledger;
+mod log;
 mod metrics;
 mod negotiate;
 mod openapi;
@@ -69,4 +72,6 @@ pub struct Api {
     pub tree: Arc<dyn Fn() -> Node + Send + Sync>,
     /// What can be broken here.
     pub faults: Faults,
+    /// Which lines are logged.
+    pub log: LogControl,
 }

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use tillstream_audit::AuditSettings;
 use tillstream_embedded::EmbeddedBrokerSettings;
 use tillstream_generator::PosSettings;
 use tillstream_listener::ListenerSettings;
@@ -87,6 +88,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// Which traces are kept and where their spans go.
     pub traces: TracesSettings,
+    /// Records of who was refused, and more.
+    pub audit: AuditSettings,
 }
 
 /// The directory of everything that must survive a restart.
@@ -155,6 +158,7 @@ impl Settings {
         if self.secrets.source == Source::Vault {
             self.vault.check().map_err(|error| SettingsError::Inconsistent(error.to_string()))?;
         }
+        self.audit.check().map_err(|error| SettingsError::Inconsistent(error.to_string()))?;
         self.tokens.check().map_err(|error| SettingsError::Inconsistent(error.to_string()))?;
         self.tls.check().map_err(|error| SettingsError::Inconsistent(error.to_string()))?;
         self.window.rules().map(drop).map_err(|error| SettingsError::Inconsistent(error.to_string()))
@@ -180,6 +184,11 @@ impl Settings {
     pub fn instance(&self) -> String {
         let machine = rustix::system::uname();
         format!("{}:{}", machine.nodename().to_string_lossy(), self.http.listen.port())
+    }
+
+    /// The files of the audit trail.
+    pub fn audit_dir(&self) -> PathBuf {
+        self.audit.directory.clone().unwrap_or_else(|| self.data_dir.0.join("audit"))
     }
 
     /// The local secrets file.

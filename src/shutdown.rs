@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, warn};
 
+use crate::telemetry;
+
 /// Exit code of a process that was told twice to stop.
 const INTERRUPTED: i32 = 130;
 /// Exit code of a process that cannot help itself any more (`EX_SOFTWARE`).
@@ -74,5 +76,6 @@ pub fn end_helpless(reason: &str) -> ! {
 
 #[expect(clippy::disallowed_methods, reason = "both callers ask for exactly this: no drain")]
 fn exit_now(code: i32) -> ! {
+    telemetry::write_rest();
     std::process::exit(code)
 }

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use anyhow::Context;
+use tillstream_audit::AuditTrail;
 use tillstream_broker::{Broker, QueueStats};
 use tillstream_domain::TopicPrefix;
 use tillstream_generator::{GeneratorAccount, Rate};
 use tillstream_messages::{EnvironmentFaults, HealthBoard, LedgerReport, QueryLedger, SecretTree, WallClock};
 use tillstream_secrets::SecretsHolder;
-use tillstream_supervision::{ActorSpec, Place, Supervisor, Watchdog};
+use tillstream_supervision::{ActorSpec, Supervisor, Watchdog};
 use tracing::{info, warn};
 
 use crate::http::{BoundServer, Doors, Health, InFlight, UserBook};
@@ -59,6 +60,8 @@ pub use waiting::Starting;
 
 /// How long the ledger may take to answer.
 const LEDGER_WITHIN: Duration = Duration::from_secs(10);
+/// How long the last audit records may take.
+const TRAIL_WITHIN: Duration = Duration::from_secs(1);
 
 /// A running process.
 pub struct Application {
@@ -73,6 +76,7 @@ pub struct Application {
     tills: Option<Tills>,
     carrier: Option<Carrier>,
     smf: Option<SocketAddr>,
+    trail: AuditTrail,
     /// Dropped last, so that somebody watches the drain.
     _watchdog: Watchdog,
 }
@@ -99,6 +103,7 @@ impl Application {
         let trust = tls::pos_trust(&settings, tls.as_ref())?;
         settings.pos.url.get_or_insert_with(|| format!("{scheme}://{}", reachable(address)));
         let shared = secrets.shared.clone();
+        let trail = start_trail(&settings)?;
         let places = Places::start(settings.validation.pool.max(1));
         let root = Supervisor::root(settings.supervision.one_for_one("root"), &places.control);
         let carrier = settings.roles.use_broker().then(|| Carrier::open(&settings, &shared)).transpose()?;
@@ -119,6 +124,7 @@ impl Application {
             rate: rate.clone(),
             tokens,
             secrets: &secrets,
+            trail: trail.clone(),
             reload_certificate,
         };
         let api = built.api();
@@ -128,7 +134,7 @@ impl Application {
         actix_rt::spawn(serving);
 
         let tills = rate.map(|rate| Tills::spawn(&settings, &root, &places.pos, &shared, &trust, rate)).transpose()?;
-        let smf = open_smf(&settings, &shared, carrier.as_ref(), &root)?;
+        let smf = open_smf(&settings, &shared, carrier.as_ref(), &root, &trail)?;
         smf.iter().for_each(|door| door.fail_closed_when(secrets.are_too_old()));
         let (spec, overlap) = (ActorSpec::new("users", "users"), settings.secrets.overlap);
         let book = root.spawn(spec, &places.control, move || UserBook::new(gate.clone(), overlap))?;
@@ -150,6 +156,7 @@ impl Application {
             tills,
             carrier,
             smf: smf.as_ref().map(SmfDoor::address),
+            trail,
             _watchdog: watchdog,
         })
     }
@@ -205,10 +212,23 @@ impl Application {
 
     /// Stops everything in the order of the data, within `shutdown.grace`.
     pub async fn drain(self) {
-        let grace = self.grace();
+        let (grace, trail) = (self.grace(), self.trail.clone());
         if tokio::time::timeout(grace, self.drain_in_order()).await.is_err() {
             warn!(?grace, "drain unfinished, exiting; whatever was answered with 200 is on disk");
         }
+        finish_trail(&trail);
+    }
+}
+
+/// Where this process records who was refused.
+fn start_trail(settings: &Settings) -> anyhow::Result<AuditTrail> {
+    AuditTrail::start(&settings.audit, settings.audit_dir()).context("start the audit trail")
+}
+
+/// A disk that is stuck must not keep the process from ending.
+fn finish_trail(trail: &AuditTrail) {
+    if !trail.flush(TRAIL_WITHIN) {
+        warn!("the last audit records may be lost: the disk did not take them in time");
     }
 }
 
@@ -218,10 +238,11 @@ fn open_smf(
     shared: &Shared,
     carrier: Option<&Carrier>,
     root: &Supervisor,
+    trail: &AuditTrail,
 ) -> anyhow::Result<Option<SmfDoor>> {
     let broker = carrier.and_then(Carrier::embedded);
     let Some((address, broker)) = settings.smf.listen.zip(broker) else { return Ok(None) };
-    SmfDoor::open(address, settings, shared, broker, root, &Place::arbiter("smf")).map(Some)
+    SmfDoor::open(address, settings, shared, broker, root, trail).map(Some)
 }
 
 /// Everything in this process that speaks TLS uses this one provider; to be called before the first of them is built.

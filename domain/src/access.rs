@@ -134,6 +134,10 @@ pub enum Action {
     ReadSecrets,
     /// Have the secrets read again at once.
     RefreshSecrets,
+    /// Read which lines are logged.
+    ReadLogFilter,
+    /// Set which lines are logged.
+    SetLogFilter,
 }
 
 impl UserRole {
@@ -169,7 +173,7 @@ impl UserRole {
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::SendSale,
         Self::SendAggregate,
         Self::ReadTurnover,
@@ -180,6 +184,8 @@ impl Action {
         Self::ControlGenerator,
         Self::ReadSecrets,
         Self::RefreshSecrets,
+        Self::ReadLogFilter,
+        Self::SetLogFilter,
     ];
 }
 

@@ -4,8 +4,9 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use tillstream_domain::{Action, AggregatedEvent};
-use tillstream_messages::PublishAggregate;
+use tillstream_messages::{AggregateRefused, PublishAggregate};
 
+use super::audit::Asked;
 use super::errors::ApiError;
 use super::negotiate::error_shape;
 use super::{Api, body, trace};
@@ -39,14 +40,18 @@ pub struct AggregateAnswer {
 )]
 pub async fn post(api: web::Data<Api>, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, ApiError> {
     let validator = api.doors.aggregate.as_ref().ok_or(ApiError::RoleAbsent(Role::Validation))?;
-    api.gate.authorize(&request, Action::SendAggregate)?;
+    let user = api.gate.authorize(&request, Action::SendAggregate)?;
     let _place = api.in_flight.enter()?;
     let body = body::read_json(&request, payload, api.settings.max_body, api.settings.body_timeout).await?;
     let shape = error_shape(&request);
-    let event = AggregatedEvent::from_json(&body).map_err(|errors| ApiError::invalid_body(errors, shape))?;
+    let refuse = |refused| {
+        Asked { gate: &api.gate, request: &request, user: &user }.aggregate(&body, &refused);
+        ApiError::from_aggregate_refused(refused, shape)
+    };
+    let event = AggregatedEvent::from_json(&body).map_err(|errors| refuse(AggregateRefused::Invalid(errors)))?;
     let order = PublishAggregate { event, trace: trace::context(&request) };
     let verdict = validator.ask(order, api.settings.answer_within).await?;
-    verdict.map_err(|refused| ApiError::from_aggregate_refused(refused, shape))?;
+    verdict.map_err(refuse)?;
     let message = "Aggregated data received successfully.";
     Ok(HttpResponse::Ok().json(AggregateAnswer { status: "success", message }))
 }

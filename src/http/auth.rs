@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use actix_web::HttpRequest;
 use ipnet::IpNet;
+use tillstream_audit::AuditTrail;
 use tillstream_domain::{Action, UserRole};
 use tillstream_logins::{Attempt, AuditLog, Credentials, FailedLogins, LoginLimits};
 use tillstream_messages::WallClock;
@@ -60,6 +61,7 @@ pub struct Gate {
     proxies: Arc<[IpNet]>,
     failed: Arc<FailedLogins>,
     audit: Arc<AuditLog>,
+    trail: AuditTrail,
     is_closed: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
@@ -77,7 +79,8 @@ impl Gate {
             limits: settings.logins.clone(),
             proxies: settings.trusted_proxies.as_slice().into(),
             failed: Arc::default(),
-            audit: Arc::new(AuditLog::new("http")),
+            audit: Arc::new(AuditLog::new("http", AuditTrail::default())),
+            trail: AuditTrail::default(),
             is_closed: Arc::new(|| false),
         }
     }
@@ -94,6 +97,17 @@ impl Gate {
         Self { certificates: Arc::new(roles), clock, ..self }
     }
 
+    /// Records whom it refuses, and has others record what becomes of those who pass.
+    #[must_use]
+    pub fn recorded_in(self, trail: AuditTrail) -> Self {
+        Self { audit: Arc::new(AuditLog::new("http", trail.clone())), trail, ..self }
+    }
+
+    /// Where records go.
+    pub const fn trail(&self) -> &AuditTrail {
+        &self.trail
+    }
+
     /// Lets nobody in while this is so. Asked by every request, so it must be quick.
     #[must_use]
     pub fn fail_closed_when(self, is_closed: impl Fn() -> bool + Send + Sync + 'static) -> Self {
@@ -107,6 +121,11 @@ impl Gate {
     /// failed too often, 503 while nobody can be judged. Each is in the audit log.
     pub fn authorize(&self, request: &HttpRequest, action: Action) -> Result<Principal, ApiError> {
         self.judge(request, action).map_err(|refused| self.refuse(request, &refused))
+    }
+
+    /// What to answer somebody who may break things, in a process that nobody may break; in the audit log as well.
+    pub fn refuse_fault(&self, request: &HttpRequest, user: &Principal) -> ApiError {
+        self.refuse(request, &Why::FaultsDisabled.of(&user.name))
     }
 
     fn judge(&self, request: &HttpRequest, action: Action) -> Result<Principal, Refused> {
@@ -174,7 +193,8 @@ impl Gate {
         Ok(Principal { name: name.into(), role, by: Proof::Certificate })
     }
 
-    fn address(&self, request: &HttpRequest) -> IpAddr {
+    /// Where a request comes from.
+    pub fn address(&self, request: &HttpRequest) -> IpAddr {
         address::of(request, &self.proxies)
     }
 }

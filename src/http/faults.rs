@@ -9,10 +9,12 @@ use tillstream_domain::Action;
 use tillstream_supervision::FaultError;
 use tokio::time::timeout;
 
+use super::audit::Asked;
+use super::auth::Principal;
 use super::errors::ApiError;
 use super::negotiate::{error_shape, wants_no_waiting};
 use super::{Api, body};
-use crate::faults::{FaultRecord, Unavailable, UnderWay};
+use crate::faults::{ENVIRONMENT, FaultRecord, Unavailable, UnderWay};
 
 mod order;
 
@@ -49,8 +51,9 @@ pub async fn break_actor(
     let user = admit(&api, &request, Action::InjectFault)?;
     let body = body::read_json(&request, payload, api.settings.max_body, api.settings.body_timeout).await?;
     let fault = order::actor_fault(&body).map_err(|errors| ApiError::invalid_body(errors, error_shape(&request)))?;
-    let under_way = api.faults.break_actor(&path, fault, &user).await?;
-    answer(&api, &request, under_way).await
+    let under_way = api.faults.break_actor(&path, fault, &user.name).await;
+    Asked { gate: &api.gate, request: &request, user: &user }.fault(&path, fault.kind.name(), number(&under_way));
+    answer(&api, &request, under_way?).await
 }
 
 /// Put the environment wrong for a while; answers once the process is ready again, at most 15 s later.
@@ -78,8 +81,9 @@ pub async fn break_environment(
     let body = body::read_json(&request, payload, api.settings.max_body, api.settings.body_timeout).await?;
     let fault =
         order::environment_fault(&body).map_err(|errors| ApiError::invalid_body(errors, error_shape(&request)))?;
-    let under_way = api.faults.break_environment(fault, &user).await?;
-    answer(&api, &request, under_way).await
+    let under_way = api.faults.break_environment(fault, &user.name).await;
+    Asked { gate: &api.gate, request: &request, user: &user }.fault(ENVIRONMENT, fault.kind.name(), number(&under_way));
+    answer(&api, &request, under_way?).await
 }
 
 /// Read one fault and its verdict; what it lost or doubled is certain once `open` is 0.
@@ -120,10 +124,15 @@ pub async fn list(api: web::Data<Api>, request: HttpRequest) -> Result<HttpRespo
     Ok(HttpResponse::Ok().json(api.faults.newest()))
 }
 
-/// The user's name, if the user may do this here.
-fn admit(api: &Api, request: &HttpRequest, action: Action) -> Result<String, ApiError> {
+/// The user, if the user may do this here.
+fn admit(api: &Api, request: &HttpRequest, action: Action) -> Result<Principal, ApiError> {
     let user = api.gate.authorize(request, action)?;
-    if api.faults.is_enabled() { Ok(user.name.to_string()) } else { Err(ApiError::FaultsDisabled) }
+    if api.faults.is_enabled() { Ok(user) } else { Err(api.gate.refuse_fault(request, &user)) }
+}
+
+/// For the audit trail.
+fn number<E: ToString>(under_way: &Result<UnderWay, E>) -> Result<u64, String> {
+    under_way.as_ref().map(|under_way| under_way.id).map_err(ToString::to_string)
 }
 
 async fn answer(api: &Api, request: &HttpRequest, under_way: UnderWay) -> Result<HttpResponse, ApiError> {

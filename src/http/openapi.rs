@@ -32,6 +32,8 @@ use super::prefix::{PREFIX, was_prefixed};
         super::secrets::refresh,
         super::generator::get,
         super::generator::put,
+        super::log::get,
+        super::log::put,
         super::health::health,
         super::health::live,
         super::health::ready,

@@ -5,7 +5,9 @@ use actix_web::dev::Handler;
 use actix_web::{FromRequest, Resource, Responder, Route, guard, web};
 
 use super::errors::ApiError;
-use super::{actors, aggregates, faults, generator, health, ledger, metrics, openapi, secrets, transactions, turnover};
+use super::{
+    actors, aggregates, faults, generator, health, ledger, log, metrics, openapi, secrets, transactions, turnover,
+};
 
 /// All routes; each path is one resource, so that another method is a 405 and not a 404.
 pub fn configure(config: &mut web::ServiceConfig) {
@@ -25,6 +27,12 @@ pub fn configure(config: &mut web::ServiceConfig) {
             web::resource("/api/v1/generator")
                 .route(web::put().to(generator::put))
                 .route(reads().to(generator::get))
+                .default_service(web::to(async || refuse("GET, HEAD, PUT"))),
+        )
+        .service(
+            web::resource("/api/v1/log")
+                .route(web::put().to(log::put))
+                .route(reads().to(log::get))
                 .default_service(web::to(async || refuse("GET, HEAD, PUT"))),
         )
         .service(getting("/api/v1/health", health::health))

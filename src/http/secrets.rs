@@ -4,6 +4,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use tillstream_audit::Verdict;
 use tillstream_domain::Action;
 use tillstream_messages::{
     CertificateReloaded, ListSecrets, RefreshError, RefreshSecrets, ReloadCertificate, SecretInUse, SecretsOverview,
@@ -11,6 +12,7 @@ use tillstream_messages::{
 };
 
 use super::Api;
+use super::audit::Asked;
 use super::errors::ApiError;
 
 /// Which secrets this process uses.
@@ -100,14 +102,26 @@ pub async fn get(api: web::Data<Api>, request: HttpRequest) -> Result<HttpRespon
     security(("basic" = []))
 )]
 pub async fn refresh(api: web::Data<Api>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
-    api.gate.authorize(&request, Action::RefreshSecrets)?;
+    let user = api.gate.authorize(&request, Action::RefreshSecrets)?;
     let _place = api.in_flight.enter()?;
     let refresh = api.doors.refresh_secrets.as_ref().ok_or_else(not_watched)?;
     // A certificate in a file needs no server of secrets: both are looked at whatever becomes of the other.
     let (found, certificate) =
         tokio::join!(refresh.ask(RefreshSecrets, api.settings.answer_within), reload_certificate(&api));
-    let SecretsRefreshed { changed, kept } = found??;
+    let found = found.map_err(ApiError::from).and_then(|found| found.map_err(ApiError::from));
+    Asked { gate: &api.gate, request: &request, user: &user }.change(Verdict::SecretsRefresh, outcome(&found));
+    let SecretsRefreshed { changed, kept } = found?;
     Ok(HttpResponse::Ok().json(RefreshAnswer { changed, kept, certificate }))
+}
+
+/// For the audit trail.
+fn outcome(found: &Result<SecretsRefreshed, ApiError>) -> String {
+    match found {
+        Ok(SecretsRefreshed { changed, kept }) => {
+            format!("changed: [{}], kept: [{}]", changed.join(", "), kept.join(", "))
+        }
+        Err(error) => error.to_string(),
+    }
 }
 
 async fn reload_certificate(api: &Api) -> Option<CertificateAnswer> {

@@ -8,6 +8,7 @@ use actix_web::web;
 use base64::Engine;
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use tillstream_audit::AuditTrail;
 use tillstream_domain::{Correction, Money, RuleError, StoreId};
 use tillstream_messages::{
     EnvironmentFaults, HealthBoard, LedgerReport, Leg, LegState, Outcome, PublishError, QueryLedger, QueryTurnover,
@@ -20,8 +21,10 @@ use super::*;
 use crate::asyncapi::tests::references;
 use crate::faults::{Environment, InForce};
 
+mod audit;
 mod faults;
 mod health;
+mod log;
 mod matrix;
 mod secrets;
 
@@ -74,6 +77,7 @@ fn api_for_test(doors: Doors) -> Api {
         faults: faults_for_test(true, health.clone()),
         health,
         tree: Arc::new(tree_for_test),
+        log: LogControl::default(),
     }
 }
 
@@ -89,7 +93,7 @@ fn faults_for_test(enabled: bool, health: Health) -> Faults {
         switches: EnvironmentFaults::default(),
         in_force: InForce::default(),
     };
-    Faults::new(enabled, root, environment, None, health)
+    Faults::new(enabled, root, environment, None, health, AuditTrail::default())
 }
 
 fn accepted_for_test() -> SaleAccepted {
@@ -386,7 +390,7 @@ async fn the_document_describes_every_route_and_starts_with_the_prefix_that_was_
     let (status, _, body) = answer(api_for_test(Doors::default()), TestRequest::get().uri(uri)).await;
     assert_eq!((status, &body["openapi"]), (StatusCode::OK, &json!("3.1.0")));
     assert_eq!(body["servers"][0]["url"], "/validation-service");
-    assert_eq!(body["paths"].as_object().unwrap().len(), 17);
+    assert_eq!(body["paths"].as_object().unwrap().len(), 18);
     let invalid = &body["paths"][SALE]["post"]["responses"]["422"]["content"];
     assert!(invalid["application/problem+json"].is_object() && invalid["application/json"].is_object());
 }

@@ -7,6 +7,7 @@ use tillstream_domain::{Action, Correction};
 use tillstream_messages::{Outcome, SaleAccepted, ValidateSale};
 
 use super::amount::Amount;
+use super::audit::Asked;
 use super::errors::ApiError;
 use super::negotiate::error_shape;
 use super::{Api, body, trace};
@@ -59,11 +60,12 @@ pub struct CorrectionAnswer {
 )]
 pub async fn post(api: web::Data<Api>, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, ApiError> {
     let validator = api.doors.validate.as_ref().ok_or(ApiError::RoleAbsent(Role::Validation))?;
-    api.gate.authorize(&request, Action::SendSale)?;
+    let user = api.gate.authorize(&request, Action::SendSale)?;
     let _place = api.in_flight.enter()?;
     let body = body::read_json(&request, payload, api.settings.max_body, api.settings.body_timeout).await?;
-    let order = ValidateSale { body, trace: trace::context(&request) };
+    let order = ValidateSale { body: body.clone(), trace: trace::context(&request) };
     let verdict = validator.ask(order, api.settings.answer_within).await?;
+    Asked { gate: &api.gate, request: &request, user: &user }.sale(&body, &verdict);
     let accepted = verdict.map_err(|refused| ApiError::from_sale_refused(refused, error_shape(&request)))?;
     Ok(HttpResponse::Ok().json(TransactionAnswer::from(accepted)))
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actix::{Actor, AsyncContext};
 use anyhow::Context;
+use tillstream_audit::AuditTrail;
 use tillstream_broker::Broker;
 use tillstream_domain::SecretReader;
 use tillstream_messages::HealthBoard;
@@ -16,6 +17,7 @@ use super::announce::Passwords;
 use super::carrier::open_broker;
 use super::secrets;
 use super::smf::SmfDoor;
+use super::{finish_trail, start_trail};
 use crate::settings::Settings;
 use crate::shutdown::end_helpless;
 
@@ -29,6 +31,7 @@ pub struct BrokerAlone {
     address: SocketAddr,
     broker: Broker,
     root: Supervisor,
+    trail: AuditTrail,
     /// Dropped last, so that somebody watches the drain.
     _watchdog: Watchdog,
 }
@@ -50,12 +53,12 @@ impl BrokerAlone {
         std::fs::create_dir_all(data_dir).with_context(|| format!("make data directory `{}`", data_dir.display()))?;
         let secrets = secrets::read(&settings, &[SecretReader::Broker], &HealthBoard::default()).await?;
         let shared = secrets.shared.clone();
-        let (control, clients) = (Place::arbiter("control"), Place::arbiter("smf"));
+        let (control, trail) = (Place::arbiter("control"), start_trail(&settings)?);
         let root = Supervisor::root(settings.supervision.one_for_one("root"), &control);
         let broker = open_broker(&settings, &shared)?;
         let watchdog = Watchdog::start(&root, settings.watchdog, |reason| end_helpless(&reason));
         let address = settings.smf.listen.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, SMF_PORT).into());
-        let door = SmfDoor::open(address, &settings, &shared, &broker, &root, &clients)?;
+        let door = SmfDoor::open(address, &settings, &shared, &broker, &root, &trail)?;
         door.fail_closed_when(secrets.are_too_old());
         secrets.watch(&root, &control, vec![door.secrets_holder()]).context("spawn the secrets")?;
         let watched = broker.clone();
@@ -63,7 +66,7 @@ impl BrokerAlone {
         root.spawn(attendant, &control, move || Attendant { broker: watched.clone(), is_in_trouble: false })?;
         let address = door.address();
         info!(smf.addr = %address, "serving");
-        Ok(Self { settings, address, broker, root, _watchdog: watchdog })
+        Ok(Self { settings, address, broker, root, trail, _watchdog: watchdog })
     }
 
     /// What to tell the person who started it.
@@ -91,6 +94,7 @@ impl BrokerAlone {
             Ok(()) => info!("drained"),
             Err(_) => warn!(?grace, "drain unfinished, exiting; whatever was acknowledged is on disk"),
         }
+        finish_trail(&self.trail);
     }
 }
 

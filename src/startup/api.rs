@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use tillstream_audit::AuditTrail;
 use tillstream_broker::Broker;
 use tillstream_domain::UserRole;
 use tillstream_generator::Rate;
@@ -18,6 +19,7 @@ use crate::disk::DataDisk;
 use crate::faults::{Environment, Faults, InForce};
 use crate::http::{Api, Documents, Doors, Figures, Gate, Health, InFlight, Users};
 use crate::settings::Settings;
+use crate::telemetry;
 
 /// What was built so far.
 pub struct Built<'a> {
@@ -39,6 +41,8 @@ pub struct Built<'a> {
     pub tokens: TokenBook,
     /// Who lists and refreshes them.
     pub secrets: &'a Secrets,
+    /// Where records of requests go.
+    pub trail: AuditTrail,
     /// Who looks for another certificate, where TLS is on.
     pub reload_certificate: Option<Port<ReloadCertificate>>,
 }
@@ -64,6 +68,7 @@ impl Built<'_> {
             faults: self.faults(&doors, health.clone()),
             health,
             doors,
+            log: telemetry::control(),
         }
     }
 
@@ -73,6 +78,7 @@ impl Built<'_> {
         Gate::new(&self.settings.http, Users::from_tree(&self.shared.tree))
             .with_tokens(self.tokens.clone())
             .with_certificates(roles.collect(), self.shared.clock.clone())
+            .recorded_in(self.trail.clone())
             .fail_closed_when(self.secrets.are_too_old())
     }
 
@@ -109,6 +115,7 @@ impl Built<'_> {
             switches: self.shared.faults.clone(),
             in_force: InForce::default(),
         };
-        Faults::new(self.settings.faults.enabled, self.root.clone(), environment, doors.ledger.clone(), health)
+        let (root, ledger, trail) = (self.root.clone(), doors.ledger.clone(), self.trail.clone());
+        Faults::new(self.settings.faults.enabled, root, environment, ledger, health, trail)
     }
 }

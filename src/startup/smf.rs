@@ -10,6 +10,7 @@ use std::time::Duration;
 use actix::{Actor, Handler};
 use anyhow::Context;
 use secrecy::ExposeSecret;
+use tillstream_audit::AuditTrail;
 use tillstream_broker::Broker;
 use tillstream_domain::{BrokerUser, Topics};
 use tillstream_listener::{Account, Accounts, Consume, ListenerMemory, ListenerWiring, Rights, SmfListener};
@@ -46,8 +47,9 @@ impl SmfDoor {
         shared: &Shared,
         broker: &Broker,
         root: &Supervisor,
-        place: &Place,
+        trail: &AuditTrail,
     ) -> anyhow::Result<Self> {
+        let place = &Place::arbiter("smf");
         let socket = TcpListener::bind(address).with_context(|| format!("listen for SMF on `{address}`"))?;
         let bound = socket.local_addr().context("read the address that SMF is bound to")?;
         let matrix = Matrix {
@@ -60,7 +62,7 @@ impl SmfDoor {
             broker: broker.clone(),
             socket: Arc::new(socket),
             accounts: accounts.clone(),
-            memory: ListenerMemory::default(),
+            memory: ListenerMemory::new(trail.clone()),
             settings: settings.smf.clone(),
         };
         root.spawn(ActorSpec::new("smf", "smf"), place, move || SmfListener::new(wiring.clone()))?;

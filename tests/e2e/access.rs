@@ -1,4 +1,4 @@
-//! Who is let in from outside, what becomes of those who are not, and what the log says of them; with the defects of the
+//! Who is let in from outside, what becomes of those who are not, and what is recorded of them; with the defects of the
 //! replaced system in this field, numbered as in `old_defects`.
 //! What each role may do on each route is the matrix beside the routes; here it is the real process.
 
@@ -9,6 +9,7 @@ use std::time::Duration;
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
+use crate::audit::recorded;
 use crate::support::{Answer, Sale, Setup, TestApp, eventually, pause};
 
 const SALES: &str = "/api/v1/pos/validate_transaction";
@@ -32,15 +33,9 @@ const fn here(last: u8) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(127, 0, 0, last))
 }
 
-/// The lines of the audit log, once there are so many that match.
+/// The records of refusals, once there are so many that match.
 async fn audited(app: &TestApp, count: usize, matches: impl Fn(&Value) -> bool) -> Vec<Value> {
-    eventually("the audit log to have the refusals", SOON, async || {
-        let printed = app.printed();
-        let lines = printed.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let found: Vec<_> = lines.filter(|line| line["target"] == "audit" && matches(line)).collect();
-        if found.len() >= count { Ok(found) } else { Err(format!("{found:?}")) }
-    })
-    .await
+    recorded(app, "access.jsonl", count, matches).await
 }
 
 #[tokio::test]
@@ -101,7 +96,7 @@ async fn a_proxy_that_is_trusted_says_who_guesses() {
     }
     assert_eq!(knock("198.51.100.7", &password).await, 429);
     assert_eq!(knock("198.51.100.8", &password).await, 200);
-    assert_eq!(audited(&app, 11, |line| line["client.address"] == "198.51.100.7").await.len(), 11);
+    assert_eq!(audited(&app, 11, |line| line["address"] == "198.51.100.7").await.len(), 11);
 }
 
 #[tokio::test]
@@ -155,21 +150,21 @@ async fn every_refusal_is_in_the_audit_log_with_user_route_address_trace_and_rea
     assert_eq!(app.send(with_trace(app.request("POST", SALES, ""))).await.status, 401);
     assert_eq!(app.send(with_trace(app.request("POST", SALES, "aggregation-service"))).await.status, 403);
 
-    let lines = audited(&app, 3, |line| line["trace.id"] == TRACE).await;
+    let lines = audited(&app, 3, |line| line["trace_id"] == TRACE).await;
 
-    let told: Vec<_> =
-        lines.iter().map(|line| (line["reason"].as_str().unwrap(), line["user.name"].as_str())).collect();
+    let told: Vec<_> = lines.iter().map(|line| (line["reason"].as_str().unwrap(), line["who"].as_str())).collect();
     let unknown = told[0].1.expect("what stands for a name that is nobody's");
     let digits = unknown.strip_prefix("unknown#").unwrap_or_else(|| panic!("{unknown}"));
     assert!(digits.len() == 8 && u32::from_str_radix(digits, 16).is_ok(), "{unknown}");
     let role = ("role", Some("aggregation-service_username"));
     assert_eq!(told, [("unknown_user", Some(unknown)), ("no_credentials", None), role]);
     for line in &lines {
-        assert_eq!((&line["http.route"], &line["client.address"]), (&json!(SALES), &json!("127.0.0.1")), "{line}");
+        assert_eq!((&line["route"], &line["address"]), (&json!(SALES), &json!("127.0.0.1")), "{line}");
     }
     // What people type where the name goes may be a password, of this door or another.
+    let everything = format!("{}{lines:?}", app.printed());
     for secret in ["not-to-be-logged", "no-such-user", strange] {
-        assert!(!app.printed().contains(secret), "{secret}");
+        assert!(!everything.contains(secret), "{secret}");
     }
     let counted = app.metric("http_refusals_total", "reason=\"credentials\"").await;
     assert!(counted >= 1.0, "{counted}");
@@ -185,7 +180,7 @@ async fn a_flood_of_refusals_is_counted_in_the_audit_log_and_does_not_fill_it() 
         let wave = waves.split_off(waves.len().saturating_sub(100));
         futures_util::future::join_all(wave).await;
     }
-    let total = |lines: &[Value]| lines.iter().map(|line| line["refusals"].as_u64().unwrap_or(1)).sum::<u64>();
+    let total = |lines: &[Value]| lines.iter().map(|line| line["suppressed"].as_u64().unwrap_or(1)).sum::<u64>();
 
     let lines = eventually("the last count", SOON, async || {
         let lines = audited(&app, 1, |line| line["reason"] == "wrong_password").await;
@@ -194,7 +189,7 @@ async fn a_flood_of_refusals_is_counted_in_the_audit_log_and_does_not_fill_it() 
     .await;
 
     assert!((lines.len() as u64) < FLOOD, "{} lines", lines.len());
-    assert!(lines.iter().any(|line| line["refusals"].is_u64()), "some are counted");
+    assert!(lines.iter().any(|line| line["suppressed"].is_u64()), "some are counted");
 }
 
 #[tokio::test]

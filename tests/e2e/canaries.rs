@@ -1,5 +1,5 @@
 //! A known text in the place of every secret, a service at the loudest log level that is made to fail in every way, and a search
-//! for those texts in everything that it lets out: its log, its answers, its files, its spans, the command lines of its
+//! for those texts in everything that it lets out: its log, its answers, its files (those of the audit too), its spans, the command lines of its
 //! processes.
 
 use std::fs;
@@ -22,7 +22,7 @@ const SOON: Duration = Duration::from_secs(60);
 const A_MOMENT: Duration = Duration::from_millis(1_500);
 
 /// Routes whose answers could show something.
-const ROUTES: [&str; 12] = [
+const ROUTES: [&str; 13] = [
     "/metrics",
     "/health/live",
     "/health/ready",
@@ -32,6 +32,7 @@ const ROUTES: [&str; 12] = [
     "/api/v1/actors",
     "/api/v1/faults",
     "/api/v1/ledger",
+    "/api/v1/log",
     "/api/v1/pos/turnover",
     "/api/v1/pos/openapi.json",
     "/nowhere",
@@ -139,6 +140,7 @@ fn pids(list: &str) -> Vec<i32> {
 
 /// Good logins, bad ones and worse ones; every password that is tried is a canary too.
 async fn log_in_in_every_way(app: &TestApp, canaries: &mut Canaries, evidence: &mut Evidence) {
+    log_what_may_not_be_logged(app, evidence).await;
     for user in ["pos-service", "aggregation-service", "reporting-service", "admin"] {
         for route in ROUTES {
             evidence.answered(&format!("{route} as {user}"), &app.get(route, user).await);
@@ -161,6 +163,15 @@ async fn log_in_in_every_way(app: &TestApp, canaries: &mut Canaries, evidence: &
         assert_eq!(answer.status, 401, "{}", answer.text);
         evidence.answered("a refused token", &answer);
     }
+}
+
+/// Whoever may set the filter of the log cannot set it to what holds secrets.
+async fn log_what_may_not_be_logged(app: &TestApp, evidence: &mut Evidence) {
+    let filter = "trace,vaultrs=trace,vaultrs::client=trace,rustify=trace,rustify::endpoint=trace,actix_http=trace";
+    let order = app.request("PUT", "/api/v1/log", "admin").json(&json!({"filter": filter}));
+    let answer = app.send(order).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    evidence.answered("the filter", &answer);
 }
 
 /// Sales, a body that is none with a secret in it, and a refusal of everything.
@@ -231,6 +242,8 @@ async fn collect(app: &mut TestApp, evidence: &mut Evidence, but: &[PathBuf], co
     assert!(spans.len() > 10, "a search in few spans proves nothing: {spans:?}");
     evidence.add("the spans", format!("{spans:?}"));
     evidence.files(setup.home(), but);
+    let is_recorded = |file: &str| evidence.0.iter().any(|(place, text)| place.ends_with(file) && !text.is_empty());
+    assert!(is_recorded("audit/access.jsonl") && is_recorded("audit/sales.jsonl"), "no audit files were searched");
 }
 
 fn loud(setup: Setup, collector: &Collector) -> Setup {

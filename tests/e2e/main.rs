@@ -5,6 +5,7 @@
 #![allow(clippy::print_stderr, reason = "a failing test shows what the service said")]
 
 mod access;
+mod audit;
 mod blindness;
 mod canaries;
 mod command_line;
@@ -19,6 +20,7 @@ mod health;
 mod http_answers;
 mod http_bodies;
 mod http_queries;
+mod logs;
 mod metrics;
 mod network;
 #[cfg(feature = "solace")]

@@ -90,6 +90,10 @@ pub struct Record {
 // === impl Verdict ===
 
 impl Verdict {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Corrected, Self::Rejected, Self::Unauthorised, Self::Fault, Self::LogFilter, Self::SecretsRefresh];
+
     /// Its name in records and metrics.
     pub const fn name(self) -> &'static str {
         match self {

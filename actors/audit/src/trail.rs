@@ -11,7 +11,7 @@ use std::{io, thread};
 use tracing::error;
 
 use crate::files::Files;
-use crate::metrics::{LOST, RECORDS};
+use crate::metrics::{self, LOST};
 use crate::record::Record;
 use crate::settings::AuditSettings;
 use crate::writer::Writer;
@@ -42,6 +42,7 @@ impl AuditTrail {
     /// # Errors
     /// The system gives no thread.
     pub fn start(settings: &AuditSettings, directory: PathBuf) -> io::Result<Self> {
+        metrics::show();
         if !settings.enabled {
             return Ok(Self::default());
         }
@@ -49,8 +50,6 @@ impl AuditTrail {
         let (queue, orders) = sync_channel(settings.queue);
         let is_full = Arc::new(AtomicBool::new(false));
         spawn_writer(Writer::new(files, Arc::clone(&is_full)), orders)?;
-        // At 0 from the start, so that an alert has something to compare with.
-        (LOST.inc_by(0), RECORDS.with_label_values(&["unauthorised"]).inc_by(0));
         Ok(Self(Some(Arc::new(Inner { queue, is_full, is_logged: settings.log }))))
     }
 

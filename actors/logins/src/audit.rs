@@ -97,6 +97,12 @@ impl AuditLog {
         self.count(&over.unwritten);
     }
 
+    /// Writes how many went unwritten, without waiting for the end of their second.
+    pub fn count_rest(&self) {
+        let unwritten = std::mem::take(&mut self.second().unwritten);
+        self.count(&unwritten);
+    }
+
     fn write(&self, refusal: &Refusal<'_>) {
         self.trail.write(Record {
             who: refusal.user.map(str::to_owned),
@@ -124,8 +130,7 @@ impl AuditLog {
 
 impl Drop for AuditLog {
     fn drop(&mut self) {
-        let unwritten = std::mem::take(&mut self.second().unwritten);
-        self.count(&unwritten);
+        self.count_rest();
     }
 }
 

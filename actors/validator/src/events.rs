@@ -6,7 +6,6 @@ use tillstream_messages::PublishError;
 use tracing::{debug, warn};
 
 use crate::metrics::{OUTCOMES, REJECTIONS};
-use crate::throttle::Throttle;
 
 /// The broker has a transaction.
 pub struct TransactionPublished<'a> {
@@ -56,21 +55,16 @@ impl TransactionPublished<'_> {
 }
 
 fn corrected(store: StoreId, id: TransactionId, fields: &[&str]) {
-    static LINES: Throttle = Throttle::new();
-    let Some(suppressed) = LINES.admit() else { return };
     let fields = fields.join(", ");
-    warn!(store.id = %store, transaction.id = %id, suppressed, "corrected {fields} of transaction `{id}` of store `{store}`");
+    warn!(store.id = %store, transaction.id = %id, "corrected {fields} of transaction `{id}` of store `{store}`");
 }
 
 impl BodyRejected<'_> {
     /// Logs and counts.
     pub fn emit(self) {
-        static LINES: Throttle = Throttle::new();
         OUTCOMES.rejected.inc();
         count_rules(self.errors);
-        if let Some(suppressed) = LINES.admit() {
-            warn!(suppressed, "rejected a transaction that breaks rules: {}", rules(self.errors));
-        }
+        warn!("rejected a transaction that breaks rules: {}", rules(self.errors));
     }
 }
 
@@ -85,11 +79,8 @@ impl AggregateRejected<'_> {
 impl PublishFailed<'_> {
     /// Logs; the metric is that of the publisher.
     pub fn emit(self) {
-        static LINES: Throttle = Throttle::new();
-        if let Some(suppressed) = LINES.admit() {
-            let Self { store, reason } = self;
-            warn!(store.id = %store, %reason, suppressed, "not acknowledged by the broker: a message of store `{store}`");
-        }
+        let Self { store, reason } = self;
+        warn!(store.id = %store, %reason, "not acknowledged by the broker: a message of store `{store}`");
     }
 }
 

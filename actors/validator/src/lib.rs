@@ -6,7 +6,6 @@ mod events;
 mod metrics;
 mod pool;
 mod settings;
-mod throttle;
 mod validator;
 
 pub use pool::{ValidatorPool, ValidatorWiring, spawn_validators};

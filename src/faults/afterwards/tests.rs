@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::TimeDelta;
+use tillstream_audit::AuditTrail;
 use tillstream_domain::{Money, StoreId};
 use tillstream_messages::{
     EnvironmentFaults, HealthBoard, LedgerReport, Leg, LegState, QueryError, QueryLedger, StoreLedger, WallClock,
@@ -62,7 +63,14 @@ impl Script {
         };
         let board = HealthBoard::default();
         board.set(Leg::Secrets, LegState::Up);
-        Faults::new(true, root, environment, Some(port.into()), Health::new(&"pos".parse().unwrap(), board, || None))
+        Faults::new(
+            true,
+            root,
+            environment,
+            Some(port.into()),
+            Health::new(&"pos".parse().unwrap(), board, || None),
+            AuditTrail::default(),
+        )
     }
 }
 

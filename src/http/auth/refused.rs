@@ -41,6 +41,8 @@ pub enum Why {
     TokenNotJudged(String),
     /// Another role's business.
     Role,
+    /// Nobody's business here.
+    FaultsDisabled,
     /// User and address, or what is wrong from this address, for this long.
     TooManyFailures(Duration),
     /// Nobody knows whether the users are still users.
@@ -51,7 +53,7 @@ pub enum Why {
 
 impl Why {
     /// Every label of the metric.
-    pub const LABELS: [&str; 9] = [
+    pub const LABELS: [&str; 10] = [
         "no_credentials",
         "unreadable",
         "credentials",
@@ -59,6 +61,7 @@ impl Why {
         "token_without_role",
         "token_not_judged",
         "role",
+        "faults_disabled",
         "too_many_failures",
         "secrets_too_old",
     ];
@@ -80,6 +83,7 @@ impl Why {
             Self::TokenWithoutRole => "token_without_role",
             Self::TokenNotJudged(_) => "token_not_judged",
             Self::Role => "role",
+            Self::FaultsDisabled => "faults_disabled",
             Self::TooManyFailures(_) => "too_many_failures",
             Self::SecretsTooOld => "secrets_too_old",
         }
@@ -144,6 +148,7 @@ impl Gate {
             Why::TooLong | Why::UnknownUser | Why::WrongPassword => unauthorized("Invalid credentials"),
             Why::Token => ApiError::Unauthorized("Invalid credentials", Challenge::InvalidToken),
             Why::TokenWithoutRole | Why::Role => ApiError::Forbidden,
+            Why::FaultsDisabled => ApiError::FaultsDisabled,
             Why::TokenNotJudged(reason) => ApiError::Unavailable(reason.clone()),
             Why::TooManyFailures(left) => ApiError::TooManyFailures(left.as_secs() + 1),
             Why::SecretsTooOld => ApiError::SecretsTooOld,

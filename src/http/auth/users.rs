@@ -90,6 +90,10 @@ impl Actor for UserBook {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.run_interval(AUDIT_EVERY, |book, _| book.gate.audit.flush(now()));
     }
+
+    fn stopped(&mut self, _: &mut Self::Context) {
+        self.gate.audit.count_rest();
+    }
 }
 
 impl Handler<SecretsChanged> for UserBook {

@@ -21,7 +21,7 @@ enum Needs {
 use Needs::{Nothing, Right};
 
 /// Method, path as the route table has it, and what it needs.
-const ROWS: [(&str, &str, Needs); 22] = [
+const ROWS: [(&str, &str, Needs); 24] = [
     ("POST", "/api/v1/pos/validate_transaction", Right(Action::SendSale)),
     ("POST", "/api/v1/pos/amount-per-store", Right(Action::SendAggregate)),
     ("GET", "/api/v1/pos/turnover", Right(Action::ReadTurnover)),
@@ -35,6 +35,8 @@ const ROWS: [(&str, &str, Needs); 22] = [
     ("POST", "/api/v1/secrets/refresh", Right(Action::RefreshSecrets)),
     ("PUT", "/api/v1/generator", Right(Action::ControlGenerator)),
     ("GET", "/api/v1/generator", Right(Action::ControlGenerator)),
+    ("PUT", "/api/v1/log", Right(Action::SetLogFilter)),
+    ("GET", "/api/v1/log", Right(Action::ReadLogFilter)),
     ("GET", "/api/v1/health", Nothing),
     ("GET", "/health/live", Nothing),
     ("GET", "/health/ready", Nothing),

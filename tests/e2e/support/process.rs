@@ -41,7 +41,9 @@ impl Process {
     fn follow(&mut self) {
         self.output.begin_a_life();
         self.output.follow(self.child.stdout.take().unwrap());
-        self.output.follow(self.child.stderr.take().unwrap());
+        if let Some(log) = self.child.stderr.take() {
+            self.output.follow(log);
+        }
     }
 
     /// Waits until this life has printed where it listens; the port behind `start`, such as `http://127.0.0.1:`.

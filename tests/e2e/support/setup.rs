@@ -1,6 +1,7 @@
 //! How a test wants its service: settings, arguments, folder, a program around it.
 //! Short windows by default, so that a window is final a few seconds after its last sale.
 
+use std::io::{PipeReader, PipeWriter, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -38,6 +39,8 @@ pub struct Setup {
     broker: Option<SocketAddr>,
     /// Where its secrets come from if not from a file.
     vault: Option<WayIn>,
+    /// Both ends of a full pipe, where nobody reads its log.
+    unread: Option<Arc<(PipeReader, PipeWriter)>>,
     /// How its clients speak TLS, where they do.
     pub(super) trust: Option<Trust>,
 }
@@ -58,7 +61,7 @@ impl Setup {
         let roles = "validation,aggregation,reporting".to_owned();
         let (arguments, trace, backend) = (Vec::new(), None, Backend::of_this_run());
         let (wants_proxy, shares_secrets) = (false, true);
-        let (secrets, broker, vault, trust) = (None, None, None, None);
+        let (secrets, broker, vault, unread, trust) = (None, None, None, None, None);
         Self {
             home,
             data,
@@ -72,6 +75,7 @@ impl Setup {
             secrets,
             broker,
             vault,
+            unread,
             trust,
         }
     }
@@ -238,6 +242,15 @@ impl Setup {
         (self, Some(broker))
     }
 
+    /// Its log goes into a pipe that is full and that nobody reads.
+    pub fn with_a_log_that_nobody_reads(mut self) -> Self {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        // As much as a pipe holds.
+        writer.write_all(&[b'\n'; 65_536]).unwrap();
+        self.unread = Some(Arc::new((reader, writer)));
+        self
+    }
+
     /// The service with any arguments, in the same folder and with the same settings.
     pub fn command(&self, arguments: &[&str]) -> Command {
         self.command_around(&[], arguments)
@@ -268,7 +281,11 @@ impl Setup {
         let data = self.data.to_str().unwrap();
         let arguments = ["run", "--roles", &self.roles, "--listen", &listen, "--data-dir", data];
         let around = self.trace.as_ref().map(|trace| trace.words(broker)).unwrap_or_default();
-        self.command_around(&around, &arguments).args(&self.arguments).spawn().expect("start the built service")
+        let mut command = self.command_around(&around, &arguments);
+        if let Some(pipe) = &self.unread {
+            command.stderr(pipe.1.try_clone().unwrap());
+        }
+        command.args(&self.arguments).spawn().expect("start the built service")
     }
 
     /// `tillstream broker` on this port; 0 lets the system choose.
