@@ -142,6 +142,25 @@ fn a_sale_that_is_told_again_after_a_restart_has_no_second_span_and_its_window_i
 }
 
 #[test]
+fn a_message_that_the_broker_delivers_again_is_another_delivery_in_the_same_trace_and_its_fold_says_so() {
+    run(async {
+        let mut world = World::start(UNLIMITED).await;
+        let trace = put_sampled(&mut world, 1, 1, 0);
+        world.step(true).await;
+
+        world.inject("intake", Fault::Panic);
+        world.settle().await;
+
+        let spans = spans_of(trace.ids().trace);
+        let folds: Vec<_> = named(&spans, "fold sale").iter().map(|fold| fold.says("pos.outcome")).collect();
+        assert_eq!((named(&spans, PROCESS).len(), folds), (2, vec!["taken", "delivered again"]));
+        let linked: BTreeSet<_> =
+            linked_to(trace.ids().trace).into_iter().flat_map(|span| span.links).map(|link| link.span).collect();
+        assert_eq!(linked, BTreeSet::from([named(&spans, "fold sale")[0].ids.span]));
+    });
+}
+
+#[test]
 fn an_emission_lasts_until_the_broker_has_the_event_and_every_failed_attempt_to_publish_a_late_sale_is_a_span() {
     run(async {
         let mut world = World::start(UNLIMITED).await;
