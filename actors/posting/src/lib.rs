@@ -41,7 +41,6 @@ pub fn basic(user: &str, password: &SecretString) -> Result<HeaderValue, Invalid
 }
 
 /// Says which trace a request belongs to, as <https://www.w3.org/TR/trace-context/> has it.
-#[must_use]
 pub fn traced(request: RequestBuilder, traceparent: &str, tracestate: Option<&str>) -> RequestBuilder {
     let request = request.header("traceparent", traceparent);
     match tracestate {
