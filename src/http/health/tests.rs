@@ -53,13 +53,17 @@ fn what_troubles_a_leg_that_stands_is_said_and_costs_nothing_yet() {
 }
 
 #[test]
-fn a_process_that_waits_for_its_secrets_lives_has_not_started_and_says_why() {
+fn a_process_that_waits_for_secrets_and_then_for_a_certificate_lives_has_not_started_and_says_why() {
     let board = HealthBoard::default();
-    let health = Health::waiting(board.clone());
+    let health = Health::waiting(board.clone(), vec![Leg::Secrets, Leg::Certificate]);
     board.set(Leg::Secrets, LegState::Down("the server is sealed".to_owned()));
     let statuses = [health.life(), health.beginning(), health.work()].map(|answer| answer.status().as_u16());
     assert_eq!(statuses, [200, 503, 503]);
-    assert_eq!(health.trouble().unwrap(), "secrets is down: the server is sealed");
+    assert_eq!(health.trouble().unwrap(), "waiting for secrets: the server is sealed");
+    board.set(Leg::Secrets, LegState::Up);
+    board.set(Leg::Certificate, LegState::Down("no policy allows it".to_owned()));
+    assert_eq!(health.trouble().unwrap(), "waiting for a certificate: no policy allows it");
+    assert!(!health.has_started());
 }
 
 #[test]

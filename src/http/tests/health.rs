@@ -56,7 +56,7 @@ fn conditions() -> BTreeMap<&'static str, Health> {
     let changed = |change: &dyn Fn(Scene) -> Health| change(scene_for_test());
     let restarting = Node { state: "restarting".to_owned(), generation: 2, ..tree_for_test() };
     BTreeMap::from([
-        ("the process waits for its secrets", Health::waiting(HealthBoard::default())),
+        ("the process waits for its secrets", Health::waiting(HealthBoard::default(), vec![Leg::Secrets])),
         ("a leg that it needs has not stood yet", {
             let scene = starting_for_test();
             scene.board.set(Leg::Secrets, LegState::Up);
