@@ -67,7 +67,7 @@ async fn d31_refusals_are_in_files_of_their_own_whatever_is_logged_and_survive_a
 #[tokio::test]
 async fn what_an_admin_breaks_and_changes_is_recorded_with_name_and_outcome() {
     let app = TestApp::start().await;
-    let fault = app.recovers("root.pipeline.router", &json!({"kind": "panic"})).await;
+    let fault = app.fault("root.pipeline.router", &json!({"kind": "panic"})).await;
     let order = app.request("PUT", "/api/v1/log", "admin").json(&json!({"filter": "info"}));
     assert_eq!(app.send(order).await.status, 200);
     let refresh = app.send(app.request("POST", "/api/v1/secrets/refresh", "admin")).await;

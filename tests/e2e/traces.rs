@@ -136,7 +136,9 @@ async fn what_begins_here_is_kept_by_the_ratio_and_what_comes_in_by_its_own_word
 #[tokio::test]
 async fn no_span_knows_a_cashier_a_customer_an_amount_or_an_address() {
     let collector = Collector::start().await;
-    let app = started(&collector, "1").await;
+    let setup = collector.watches(Setup::new(), "1").setting("rules.max_cashier", "9999");
+    let mut app = setup.start().await;
+    app.becomes_ready().await;
     let mut sale = Sale::new("STORE_3", 123_457);
     sale.cashier = "CASHIER_7041".to_owned();
     app.accept(&sale).await;

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tracing::info;
 
-use crate::printable::{as_name, as_text, printable};
+use crate::printable::{as_name, as_text, printable, readable};
 
 /// What became of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -171,7 +171,7 @@ impl Record {
             store_id = self.store_id,
             trace_id = self.trace_id,
             object = printable(&self.object),
-            what = self.what.as_deref().map(|text| text.escape_debug().to_string()),
+            what = self.what.as_deref().map(readable),
             fault_id = self.fault_id,
             pause_begun = self.pause_begun,
             suppressed = self.suppressed,

@@ -6,12 +6,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
 
 use actix::dev::channel::AddressReceiver;
 use actix::{Actor, ActorContext};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_local;
+use tokio::time::Instant;
 
 use crate::context::SupervisedContext;
 use crate::exit::{Event, Exit, Failure, drop_quietly, panic_text};
