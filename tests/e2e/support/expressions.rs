@@ -73,6 +73,11 @@ const KEYWORDS: [&str; 16] = [
 fn of_dashboard(text: &str) -> Vec<String> {
     fn collect(value: &Value, found: &mut Vec<String>) {
         match value {
+            // Logs and traces are asked in other languages.
+            Value::Object(map)
+                if map
+                    .get("datasource")
+                    .is_some_and(|source| source["type"] == "loki" || source["type"] == "tempo") => {}
             Value::Object(map) => {
                 for (key, inner) in map {
                     match inner {
