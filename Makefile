@@ -1,7 +1,7 @@
 # Everything a newcomer needs, one command each. Needs a Rust toolchain; what else is missing is installed by the recipe.
 # A Debian or Ubuntu machine is assumed where packages are installed (as root, else with sudo).
 .DEFAULT_GOAL := help
-.PHONY: help run test bench soak solclient openbao fmt lint linker
+.PHONY: help run monitor test bench soak solclient openbao fmt lint linker
 
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
@@ -12,6 +12,11 @@ run: linker ## Build the service (optimised) and run all its roles on the embedd
 	@echo "building; the first time takes some minutes"
 	cargo build --release --bin tillstream
 	cargo run --release --quiet --bin tillstream -- run
+
+monitor: linker ## The same with Prometheus and Alertmanager beside it, and pages to look at (ports 8080, 9090, 9093)
+	@echo "building; the first time takes some minutes"
+	cargo build --release --bin tillstream
+	@cargo xtask monitor
 
 test: linker ## Install what the tests need, run all checks and tests, print the time per stage
 	cargo xtask test

@@ -132,8 +132,9 @@ fn script(path: &str) -> Result<PathBuf> {
     Ok(workspace::root()?.join("tests").join(path))
 }
 
-/// Passwords go by standard input: everybody on this machine can read a command line.
-fn counted_with(mut command: Command, folder: &Path, given: &Value) -> Result<Tests> {
+/// Runs a script and counts its verdicts. What it is told goes by standard input: everybody on this machine can read a command
+/// line, and passwords are among it.
+pub fn counted_with(mut command: Command, folder: &Path, given: &Value) -> Result<Tests> {
     let file = folder.join("given.json");
     fs::write(&file, given.to_string()).with_context(|| format!("write {}", file.display()))?;
     command.stdin(fs::File::open(&file).with_context(|| format!("open {}", file.display()))?);

@@ -1,4 +1,4 @@
-//! The workspace's chores as commands: `cargo xtask fences|style|test|soak|bench|solclient|set-up`.
+//! The workspace's chores as commands: `cargo xtask fences|style|test|soak|bench|monitor|…`.
 //! Knows nothing of sales; it reads manifests and sources, runs cargo and sums up what happened.
 #![expect(clippy::print_stdout, reason = "a command line tool talks on stdout")]
 
@@ -7,6 +7,7 @@ mod end_to_end;
 mod fences;
 mod leaks;
 mod masking;
+mod monitoring;
 mod plan;
 mod rules;
 mod running;
@@ -33,7 +34,10 @@ const USAGE: &str = "usage: cargo xtask <command>
   solclient      fetch the official Solace client library into target/solclient
   clients        drive the built broker with Solace's own Python and JavaScript clients
   schemathesis   drive the built service with schemathesis
-  set-up [test|bench|soak|openbao]   install what these commands need beyond a Rust toolchain";
+  monitoring     check monitoring/, and ask its dashboards' queries of a real Prometheus that watches the built service
+  alarms         make every alert fire for real; needs the right to mount a tmpfs
+  monitor        run the optimised service with Prometheus and Alertmanager beside it, until Ctrl-C
+  set-up [test|bench|soak|openbao|monitoring]   install what these commands need beyond a Rust toolchain";
 
 fn main() -> ExitCode {
     match run(&std::env::args().skip(1).collect::<Vec<_>>()) {
@@ -56,8 +60,11 @@ fn run(arguments: &[String]) -> Result<()> {
         ["leaks"] => set_up::run("leaks").and_then(|()| leaks::run()).map(drop),
         ["clients"] => clients::run().map(drop),
         ["schemathesis"] => schemathesis::run(),
+        ["monitoring"] => monitoring::run().map(drop),
+        ["alarms"] => monitoring::alarms().map(drop),
+        ["monitor"] => monitoring::monitor(),
         ["solclient"] => solclient::run(),
-        ["set-up", kind @ ("test" | "bench" | "soak" | "openbao")] => set_up::run(kind),
+        ["set-up", kind @ ("test" | "bench" | "soak" | "openbao" | "monitoring")] => set_up::run(kind),
         ["set-up"] => set_up::run("test"),
         _ => bail!("{USAGE}"),
     }

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::stages::{Stages, Tests, cargo, counted, plain};
-use crate::{clients, end_to_end, fences, leaks, schemathesis, set_up, style, workspace};
+use crate::{clients, end_to_end, fences, leaks, monitoring, schemathesis, set_up, style, workspace};
 
 /// How long each libFuzzer target runs in a soak.
 const FUZZ_SECONDS: u32 = 600;
@@ -38,6 +38,7 @@ pub fn test() -> Result<()> {
     stages.run("end-to-end on solace", || end_to_end::on_solace(&[]));
     stages.run("official clients", clients::run);
     stages.run("schemathesis", || plain(schemathesis::run()));
+    stages.run("monitoring", monitoring::run);
     stages.finish()
 }
 
@@ -59,6 +60,7 @@ pub fn soak() -> Result<()> {
     ];
     stages.run("all tests, longer", || cargo(&["test", "--workspace", FEATURES, "--no-fail-fast"], &more));
     stages.run("end-to-end on solace, longer", || end_to_end::on_solace(&more));
+    stages.run("alarms", monitoring::alarms);
     stages.run("leaks under valgrind", leaks::run);
     for target in FUZZ_TARGETS {
         stages.run(&format!("libFuzzer {target}"), || fuzz(target));

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{solclient, workspace};
 
-/// Ensures everything that `kind` (test, clients, openbao, bench, leaks or soak) needs.
+/// Ensures everything that `kind` (test, clients, openbao, monitoring, bench, leaks or soak) needs.
 pub fn run(kind: &str) -> Result<()> {
     match kind {
         "bench" => {
@@ -17,8 +17,9 @@ pub fn run(kind: &str) -> Result<()> {
             solclient::ensure()
         }
         "soak" => {
-            packages(&[STRACE, PYTHON, VALGRIND])?;
+            packages(&[STRACE, PYTHON, VALGRIND, PROMETHEUS, ALERTMANAGER])?;
             environment("test")?;
+            environment("monitoring")?;
             environment("openbao")?;
             environment("solclient")?;
             solclient::ensure()?;
@@ -34,11 +35,17 @@ pub fn run(kind: &str) -> Result<()> {
             node_environment()
         }
         "openbao" => openbao(),
+        "monitoring" => {
+            packages(&[PYTHON, PROMETHEUS, ALERTMANAGER])?;
+            environment(kind)
+        }
         _ => {
             components()?;
-            packages(&[STRACE, PYTHON, NODE, NPM])?;
+            packages(&[STRACE, PYTHON, NODE, NPM, PROMETHEUS, ALERTMANAGER])?;
             environment("test")?;
+            environment("monitoring")?;
             environment("openbao")?;
+            environment("rotel")?;
             environment("solclient")?;
             node_environment()?;
             solclient::ensure()
@@ -77,6 +84,9 @@ const STRACE: Package = ("strace", "strace", &["-V"]);
 const PYTHON: Package = ("python3-venv", "python3", &["-c", "import venv, ensurepip"]);
 /// Watching nothing shows whether it has the C library's symbols, without which it watches nothing at all.
 const VALGRIND: Package = ("valgrind", "valgrind", &["true"]);
+/// With promtool. Debian starts both packages' services on their usual ports; the stages take others.
+const PROMETHEUS: Package = ("prometheus", "promtool", &["--version"]);
+const ALERTMANAGER: Package = ("prometheus-alertmanager", "amtool", &["--version"]);
 const NODE: Package = ("nodejs", "node", &["--version"]);
 const NPM: Package = ("npm", "npm", &["--version"]);
 

@@ -1,0 +1,227 @@
+"""Three replicas and a real Prometheus: each is a target of its own, and every query of the dashboards about them answers.
+
+Reads one JSON object from standard input: `binary`, the program under test, and `folder`, an empty one.
+"""
+
+import json
+import re
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT.parent / "tests" / "python"))
+
+import checks
+import yaml
+
+import promql
+from dashboards import VALUES
+from findings import Folder
+from servers import Prometheus, Service, eventually, fetch
+
+# Longer than any wait below, so that what fails says what it waited for.
+checks.DEADLINE_SECONDS = 120
+
+GIVEN = json.load(sys.stdin)
+
+# What these replicas do, in the words of `from` in metrics.json: all roles on the embedded broker, a listener, and traces for
+# a collector that is not there.
+DOING = {"every", "publisher", "consumer", "embedded", "validation", "aggregation", "reporting", "pos", "smf", "traces"}
+DOING |= {"prometheus"}
+SETTINGS = {"SMF__LISTEN": "127.0.0.1:0", "TRACES__ENDPOINT": "http://127.0.0.1:1"}
+
+# Metrics that are there once something has happened, and what is made to happen below.
+HAPPENED = {
+    "actor_restarts_total",
+    "actor_restart_duration_seconds_bucket",
+    "pos_rejections_total",
+    "http_refusals_total",
+    "audit_records_total",
+}
+
+
+def config():
+    """The product's own, asked more often, with the replicas' addresses instead of the name that compose resolves."""
+    found = yaml.safe_load((ROOT / "prometheus" / "prometheus.yml").read_text())
+    found["global"].update(scrape_interval="1s", scrape_timeout="1s", evaluation_interval="1s")
+    found["rule_files"] = [str(ROOT / "prometheus" / "rules" / "*.yml")]
+    del found["alerting"]
+    jobs = [job for job in found["scrape_configs"] if job["job_name"] == "validation"]
+    for job in jobs:
+        del job["dns_sd_configs"]
+        job["static_configs"] = [{"targets": [service.address for service in SERVICES]}]
+    found["scrape_configs"] = jobs
+    return found
+
+
+def make_things_happen():
+    """One restart, one body that breaks a rule, one stranger; then every scrape sees it."""
+    one = SERVICES[0]
+    eventually(
+        "a window to panic",
+        30,
+        lambda: one.fault("/api/v1/actors/root.pipeline.windows.STORE_3/fault", {"kind": "panic"}) is None,
+    )
+    assert one.ask("/api/v1/pos/validate_transaction", {}, one.user("pos-service"))[0] == 422
+    assert one.ask("/api/v1/ledger")[0] == 401
+
+
+def the_replicas_are_three_targets_with_an_instance_each():
+    def three():
+        up = [
+            target for target in PROMETHEUS.get("targets", state="active")["activeTargets"] if target["health"] == "up"
+        ]
+        return len({target["labels"]["instance"] for target in up}) == len(SERVICES)
+
+    eventually("three targets to be up", 60, three)
+    instances = {target["labels"]["instance"] for target in PROMETHEUS.get("targets", state="active")["activeTargets"]}
+    assert instances == {service.address for service in SERVICES}, instances
+
+
+def no_counter_ever_jumps_back():
+    """Which is what a replica behind a balancer would look like."""
+    expression = 'resets(http_requests_total{endpoint="/api/v1/pos/validate_transaction"}[5m])'
+
+    def scraped_for_a_while():
+        samples = PROMETHEUS.query(
+            'count_over_time(http_requests_total{endpoint="/api/v1/pos/validate_transaction",status="200"}[5m])'
+        )
+        return len(samples) == len(SERVICES) and all(float(sample["value"][1]) >= 10 for sample in samples)
+
+    eventually("ten scrapes of each", 60, scraped_for_a_while)
+    assert all(sample["value"][1] == "0" for sample in PROMETHEUS.query(expression))
+
+
+def every_query_of_the_dashboards_about_these_processes_answers():
+    queries, left_out = wanted()
+    for where, reason in sorted(left_out.items()):
+        print("not asked: %s: %s" % (where, reason))
+    deadline = time.monotonic() + 50
+    silent = dict(queries)
+    while silent and time.monotonic() < deadline:
+        # A histogram that appears with its first observation has no rate before the second.
+        SERVICES[0].fault("/api/v1/actors/root.pipeline.windows.STORE_3/fault", {"kind": "panic"})
+        silent = {where: text for where, text in silent.items() if not numbers(text)}
+        time.sleep(5)
+    print("%d queries answered" % (len(queries) - len(silent)))
+    assert not silent, "no data for:\n  " + "\n  ".join("%s: %s" % each for each in silent.items())
+
+
+def how_much_did_store_3_sell_in_the_last_minute():
+    expression = 'sum(increase(pos_turnover_cents_total{store_id="STORE_3"}[1m])) / 100'
+    eventually(
+        "turnover of STORE_3",
+        50,
+        lambda: [sample for sample in PROMETHEUS.query(expression) if float(sample["value"][1]) > 0],
+    )
+
+
+def which_actor_restarted_and_why():
+    found = eventually("the restart", 50, lambda: PROMETHEUS.query("actor_reason:restarts:increase5m > 0"))
+    labels = [(sample["metric"]["instance"], sample["metric"]["actor"], sample["metric"]["reason"]) for sample in found]
+    assert (SERVICES[0].address, "window", "panic") in labels, labels
+
+
+def a_browser_on_prometheus_shows_both():
+    def shown():
+        status, page = fetch(PROMETHEUS.address + "/consoles/index.html")
+        assert status == 200, page
+        return (
+            re.search(r"<td>STORE_3</td>\s*<td class=\"number\">[0-9]*[.][0-9]{2}</td>", page)
+            and "<td>panic</td>" in page
+        )
+
+    eventually("the page to show turnover and restarts", 30, shown)
+
+
+def numbers(text):
+    """Samples that are numbers: a quotient by nothing is none."""
+    return [sample for sample in PROMETHEUS.query(text) if sample["value"][1] != "NaN"]
+
+
+def wanted():
+    """Queries that must answer, and why others need not, by where they stand."""
+    folder, metrics = Folder(ROOT), json.loads((ROOT / "metrics.json").read_text())
+    recorded = {
+        rule["record"]: rule["expr"]
+        for name in folder.all("prometheus/rules/*.yml")
+        for group in folder.yaml(name)["groups"]
+        for rule in group["rules"]
+        if "record" in rule
+    }
+    queries, left_out = {}, {}
+    for name in folder.all("grafana/dashboards/*.json"):
+        for panel in folder.json(name)["panels"]:
+            for target in panel.get("targets", []):
+                if target["datasource"]["uid"] != "prometheus":
+                    continue
+                where, text = "%s, %s, %s" % (Path(name).stem, panel["title"], target["refId"]), target["expr"]
+                for variable in sorted(VALUES, key=len, reverse=True):
+                    text = text.replace(variable, VALUES[variable])
+                reason = excuse(text, metrics, recorded)
+                if reason:
+                    left_out[where] = reason
+                else:
+                    queries[where] = text
+    return queries, left_out
+
+
+def excuse(text, metrics, recorded):
+    """Why this query need not answer here."""
+    if text.rstrip().endswith("> 0") and "restarts" not in text:
+        return "shows only what is wrong"
+    for name in sorted(promql.metrics(text)):
+        if name in recorded:
+            # One side of an `or` is enough: queues of Solace are not here.
+            reason = None if " or " in recorded[name].replace("\n", " ") else excuse(recorded[name], metrics, recorded)
+        else:
+            reason = absence(name, metrics)
+        if reason:
+            return reason
+    return None
+
+
+def absence(name, metrics):
+    if name in metrics["others"]:
+        known, seen = metrics["others"][name], "always"
+    else:
+        base = name if name in metrics["metrics"] else name.rsplit("_", 1)[0]
+        known, seen = metrics["metrics"][base], metrics["metrics"][base]["seen"]
+    if known["from"] not in DOING:
+        return "`%s` is exported by %s" % (name, known["from"])
+    if seen == "when it happens" and name not in HAPPENED:
+        return "`%s`: it did not happen" % name
+    return None
+
+
+def main():
+    """Starts all, runs all."""
+    runner = checks.Checks()
+    for check in (
+        the_replicas_are_three_targets_with_an_instance_each,
+        no_counter_ever_jumps_back,
+        how_much_did_store_3_sell_in_the_last_minute,
+        which_actor_restarted_and_why,
+        a_browser_on_prometheus_shows_both,
+        every_query_of_the_dashboards_about_these_processes_answers,
+    ):
+        runner.run(check)
+    return runner
+
+
+FOLDER = Path(GIVEN["folder"])
+
+
+def replica(name):
+    """One of them."""
+    return Service(GIVEN["binary"], name, FOLDER, **SETTINGS)
+
+
+with replica("first") as first, replica("second") as second:
+    with replica("third") as third:
+        SERVICES = [first.ready(), second.ready(), third.ready()]
+        with Prometheus(FOLDER, config()) as PROMETHEUS:
+            make_things_happen()
+            RUNNER = main()
+RUNNER.finish()
