@@ -226,7 +226,6 @@ impl<A: Actor<Context = SupervisedContext<A>>> Cell<A> {
         }
         let (Some(incarnation), Some(mailbox)) = (&mut self.incarnation, &mut self.mailbox) else { return false };
         self.vitals.advance();
-        // What a person would measure: a paused clock of the runtime does not stop an actor from being busy.
         let began = Instant::now();
         let outcome = catch_unwind(AssertUnwindSafe(|| incarnation.poll(mailbox, task)));
         self.tenancy.shared().tally.polled(began.elapsed(), incarnation.take_handled());
