@@ -32,6 +32,7 @@ impl Attendant {
     /// Looks from now on until the process ends.
     pub fn spawn(self) -> io::Result<()> {
         let look = move || loop {
+            #[expect(clippy::disallowed_methods, reason = "a thread of its own, on which no actor runs")]
             thread::sleep(EVERY);
             self.look(Instant::now());
         };

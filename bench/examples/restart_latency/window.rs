@@ -133,6 +133,7 @@ fn messages(stores: u32) -> Vec<InboundMessage> {
         topic: Arc::clone(&topic),
         payload: payload(number, number % u64::from(stores) + 1, time_ms),
         redelivered: false,
+        trace: None,
     };
     in_time.chain(later).map(message).collect()
 }
