@@ -202,6 +202,17 @@ def a_disk_that_fills():
             scene.hears("BrokerLegDown", "suppressed", backend="embedded")
 
 
+def a_server_of_secrets_that_is_away():
+    away = "http://127.0.0.1:%d" % free_port()
+    for name in ("role_id", "secret_id"):
+        (FOLDER / name).write_text("nobody")
+    files = {"VAULT__%s_FILE" % name.upper(): str(FOLDER / name) for name in ("role_id", "secret_id")}
+    with service("waiting", SECRETS__SOURCE="vault", VAULT__ADDRESS=away, **files) as one:
+        one.ask("/health/live")
+        with watched("waiting", one) as scene:
+            scene.hears("NotStarted", instance=one.address)
+
+
 def late_sales_and_late_windows():
     # Watermarks that trail by 20 s: every window is told that late.
     settings = {"POS__SHARES__LATE": "300", "POS__RATE": "50", "WINDOW__DISORDER": "20s"}
@@ -239,6 +250,7 @@ def main():
         a_broker_that_stalls,
         a_broker_that_is_slow,
         a_disk_that_fills,
+        a_server_of_secrets_that_is_away,
         late_sales_and_late_windows,
         a_collector_that_is_away,
         audit_records_that_nobody_can_write,

@@ -71,7 +71,7 @@ def greet():
         asked = urllib.parse.urlencode({"g0.expr": expression, "g0.tab": "1"})
         print("  %s?\n    http://%s/classic/graph?%s" % (question, PROMETHEUS, asked))
     print(
-        "  where is transaction X?\n    grep -h X data/audit/*     has every corrected and every refused one, with its trace_id;"
+        "  where is transaction X?\n    grep -rh X data/audit*     has every corrected and every refused one, with its trace_id;"
     )
     print(
         "    with a collector and Tempo beside it (traces.endpoint), Grafana's page `Find a transaction` shows its trace"

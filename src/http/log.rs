@@ -62,7 +62,7 @@ pub async fn get(api: web::Data<Api>, request: HttpRequest) -> Result<HttpRespon
     Ok(HttpResponse::Ok().json(LogAnswer::from(api.log.state(Instant::now()))))
 }
 
-/// Set which lines are logged, for good or for a while. The log and the audit trail say who did.
+/// Set which lines are logged, for good or for a while. The log says that it changed, the audit trail who did it.
 #[utoipa::path(
     put,
     path = "/api/v1/log",

@@ -78,6 +78,9 @@ pub fn observe_size<B: MessageBody>(response: &ServiceResponse<B>) {
 
 /// Keeps a request as an example of its duration, where somebody keeps its trace.
 pub fn note_example<B>(response: &ServiceResponse<B>, duration: Duration) {
+    if !tillstream_traces::is_on() {
+        return;
+    }
     let request = response.request();
     let Some(trace) = trace::context(request).filter(TraceContext::is_sampled) else { return };
     let pattern = request.match_pattern();

@@ -91,10 +91,8 @@ impl RootSpanBuilder for ServerSpans {
         }
         let origin = Origin::of(sent(request.headers()));
         let route = origin.context().is_sampled().then(|| request.match_pattern()).flatten();
-        let (method, path, connection) = (request.method().as_str(), request.path(), request.connection_info());
-        let scheme = connection.scheme();
-        let span = tillstream_traces::server(HttpServer { method, route: route.as_deref(), path, scheme }, &origin);
-        drop(connection);
+        let (method, is_encrypted) = (request.method().as_str(), request.app_config().secure());
+        let span = tillstream_traces::server(HttpServer { method, route: route.as_deref(), is_encrypted }, &origin);
         RequestTrace::of_span(&span, origin).note(request);
         span
     }

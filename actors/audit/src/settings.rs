@@ -14,7 +14,8 @@ const SMALLEST_FILE: u64 = 1 << 20;
 pub struct AuditSettings {
     /// Whether anything is recorded.
     pub enabled: bool,
-    /// Where the files are; unset: `audit` in the data directory. No two processes may share it.
+    /// Where the files are; unset: `audit` in the data directory. A second process that wants the same one writes
+    /// into `-2` behind its name, and so on.
     pub directory: Option<PathBuf>,
     /// Files that are kept of each of the two kinds, the one that is written included.
     pub keep: usize,

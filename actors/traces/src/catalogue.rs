@@ -21,12 +21,10 @@ const SYSTEM: &str = "solace";
 pub struct HttpServer<'a> {
     /// Its method.
     pub method: &'a str,
-    /// The route's pattern; none where no route serves it.
+    /// The route's pattern; none where no route serves it. What was asked for literally is a stranger's text and not told.
     pub route: Option<&'a str>,
-    /// What was asked for, without a query.
-    pub path: &'a str,
-    /// `http` or `https`.
-    pub scheme: &'a str,
+    /// Whether its connection is encrypted.
+    pub is_encrypted: bool,
 }
 
 /// What a message is, as its topic says.
@@ -60,7 +58,8 @@ pub fn server(request: HttpServer<'_>, origin: &Origin) -> Span {
     if !crate::is_on() || !origin.context().is_sampled() {
         return Span::none();
     }
-    let HttpServer { method, route, path, scheme } = request;
+    let HttpServer { method, route, is_encrypted } = request;
+    let scheme = if is_encrypted { "https" } else { "http" };
     let name = route.map_or_else(|| method.to_owned(), |route| format!("{method} {route}"));
     tracing::info_span!(
         target: SERVER_TARGET,
@@ -71,7 +70,6 @@ pub fn server(request: HttpServer<'_>, origin: &Origin) -> Span {
         http.request.method = method,
         http.route = route,
         http.response.status_code = field::Empty,
-        url.path = path,
         url.scheme = scheme,
         error.type = field::Empty,
     )

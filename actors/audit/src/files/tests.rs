@@ -16,6 +16,7 @@ fn noon() -> DateTime<Utc> {
 fn names(directory: &Path) -> Vec<String> {
     let mut names: Vec<_> =
         fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.retain(|name| name != "lock");
     names.sort_unstable();
     names
 }
@@ -35,6 +36,23 @@ fn however_much_is_recorded_there_are_so_many_files_of_that_size_and_the_newest_
     }
     let kept: Vec<_> = names.iter().map(|name| fs::read(directory.path().join(name)).unwrap()).collect();
     assert!([17, 18, 19].iter().all(|number| kept.contains(&lines(*number))), "{names:?}");
+}
+
+#[test]
+fn two_processes_that_want_one_directory_do_not_cut_off_each_others_records() {
+    let home = tempfile::tempdir().unwrap();
+    let wanted = home.path().join("audit");
+    let mut first = Files::new(wanted.clone(), 2, MEBIBYTE as u64);
+    let mut second = Files::new(wanted.clone(), 2, MEBIBYTE as u64);
+    first.append(Series::Access, b"one\n", Utc::now()).unwrap();
+    second.append(Series::Access, b"two\n", Utc::now()).unwrap();
+    assert_eq!(fs::read(wanted.join("access.jsonl")).unwrap(), b"one\n");
+    assert_eq!(fs::read(home.path().join("audit-2/access.jsonl")).unwrap(), b"two\n");
+
+    drop(first);
+    let mut third = Files::new(wanted.clone(), 2, MEBIBYTE as u64);
+    third.append(Series::Access, b"three\n", Utc::now()).unwrap();
+    assert_eq!(fs::read(wanted.join("access.jsonl")).unwrap(), b"one\nthree\n");
 }
 
 #[test]

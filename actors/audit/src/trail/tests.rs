@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Instant;
 
 use super::*;
 use crate::Verdict;
@@ -16,6 +17,16 @@ fn lines(directory: &Path) -> Vec<String> {
     fs::read_to_string(directory.join("access.jsonl")).unwrap().lines().map(str::to_owned).collect()
 }
 
+/// Waits until nobody records there any more: a process that ends takes its writer along, a value that ends does not wait for it.
+fn is_over(directory: &Path) {
+    let deadline = Instant::now() + SOON;
+    let lock = fs::File::open(directory.join("lock")).unwrap();
+    while lock.try_lock().is_err() {
+        assert!(Instant::now() < deadline, "the writer does not end");
+        thread::yield_now();
+    }
+}
+
 #[test]
 fn what_is_handed_in_is_on_disk_after_a_flush_and_after_a_restart() {
     let directory = tempfile::tempdir().unwrap();
@@ -24,6 +35,8 @@ fn what_is_handed_in_is_on_disk_after_a_flush_and_after_a_restart() {
         let trail = AuditTrail::start(&AuditSettings::default(), audit.clone()).unwrap();
         trail.write(record(who));
         assert!(trail.flush(SOON));
+        drop(trail);
+        is_over(&audit);
     }
     let lines = lines(&audit);
     assert_eq!(lines.len(), 2);
