@@ -24,7 +24,7 @@ mod metrics;
 mod sampling;
 mod settings;
 mod step;
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
 #[cfg(test)]
