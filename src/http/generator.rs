@@ -4,8 +4,10 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use serde_json::Value;
+use tillstream_audit::Verdict;
 use tillstream_domain::{Action, RuleError};
 
+use super::audit::Asked;
 use super::errors::ApiError;
 use super::negotiate::error_shape;
 use super::{Api, body};
@@ -65,12 +67,13 @@ pub async fn get(api: web::Data<Api>, request: HttpRequest) -> Result<HttpRespon
     security(("basic" = []))
 )]
 pub async fn put(api: web::Data<Api>, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, ApiError> {
-    api.gate.authorize(&request, Action::ControlGenerator)?;
+    let user = api.gate.authorize(&request, Action::ControlGenerator)?;
     let rate = api.doors.generator.as_ref().ok_or(ApiError::RoleAbsent(Role::Pos))?;
     let body = body::read_json(&request, payload, api.settings.max_body, api.settings.body_timeout).await?;
     let wanted = read_rate(&body).map_err(|error| ApiError::invalid_body(vec![error], error_shape(&request)))?;
     rate.set(wanted);
     tracing::info!(generator.rate = wanted, "the tills' rate is set to {wanted}");
+    Asked { gate: &api.gate, request: &request, user: &user }.change(Verdict::Generator, format!("rate {wanted}"));
     Ok(HttpResponse::Ok().json(GeneratorAnswer::of(wanted)))
 }
 

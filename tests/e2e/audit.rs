@@ -66,12 +66,15 @@ async fn d31_refusals_are_in_files_of_their_own_whatever_is_logged_and_survive_a
 
 #[tokio::test]
 async fn what_an_admin_breaks_and_changes_is_recorded_with_name_and_outcome() {
-    let app = TestApp::start().await;
+    let mut app = Setup::new().roles("validation,aggregation,reporting,pos").start().await;
+    app.becomes_ready().await;
     let fault = app.fault("root.pipeline.router", &json!({"kind": "panic"})).await;
     let order = app.request("PUT", "/api/v1/log", "admin").json(&json!({"filter": "info"}));
     assert_eq!(app.send(order).await.status, 200);
     let refresh = app.send(app.request("POST", "/api/v1/secrets/refresh", "admin")).await;
     assert_eq!(refresh.status, 200, "{}", refresh.text);
+    let rate = app.request("PUT", "/api/v1/generator", "admin").json(&json!({"rate": 0}));
+    assert_eq!(app.send(rate).await.status, 200);
 
     let faults = recorded(&app, "access.jsonl", 2, |record| record["verdict"] == "fault").await;
 
@@ -80,7 +83,9 @@ async fn what_an_admin_breaks_and_changes_is_recorded_with_name_and_outcome() {
     let over = faults.iter().find(|record| record["what"].as_str().unwrap().starts_with("panic: recovered")).unwrap();
     assert_eq!((&asked["who"], &asked["address"]), (&json!(app.users().named("admin").0), &json!("127.0.0.1")));
     assert_eq!([&asked["object"], &over["object"]], ["root.pipeline.router"; 2]);
-    for (verdict, what) in [("log_filter", "info"), ("secrets_refresh", "changed: [], kept: []")] {
+    for (verdict, what) in
+        [("log_filter", "info"), ("secrets_refresh", "changed: [], kept: []"), ("generator", "rate 0")]
+    {
         let records = recorded(&app, "access.jsonl", 1, |record| record["verdict"] == verdict).await;
         assert_eq!((records.len(), &records[0]["what"]), (1, &json!(what)));
     }

@@ -25,6 +25,8 @@ pub enum Verdict {
     LogFilter,
     /// Somebody has had the secrets read again.
     SecretsRefresh,
+    /// Somebody has set the rate of the simulated tills.
+    Generator,
 }
 
 /// Which files a record goes to: a flood of sales must not push out who tried to log in.
@@ -91,8 +93,15 @@ pub struct Record {
 
 impl Verdict {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Corrected, Self::Rejected, Self::Unauthorised, Self::Fault, Self::LogFilter, Self::SecretsRefresh];
+    pub const ALL: [Self; 7] = [
+        Self::Corrected,
+        Self::Rejected,
+        Self::Unauthorised,
+        Self::Fault,
+        Self::LogFilter,
+        Self::SecretsRefresh,
+        Self::Generator,
+    ];
 
     /// Its name in records and metrics.
     pub const fn name(self) -> &'static str {
@@ -103,13 +112,16 @@ impl Verdict {
             Self::Fault => "fault",
             Self::LogFilter => "log_filter",
             Self::SecretsRefresh => "secrets_refresh",
+            Self::Generator => "generator",
         }
     }
 
     pub(crate) const fn series(self) -> Series {
         match self {
             Self::Corrected | Self::Rejected => Series::Sales,
-            Self::Unauthorised | Self::Fault | Self::LogFilter | Self::SecretsRefresh => Series::Access,
+            Self::Unauthorised | Self::Fault | Self::LogFilter | Self::SecretsRefresh | Self::Generator => {
+                Series::Access
+            }
         }
     }
 }
