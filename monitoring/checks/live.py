@@ -67,7 +67,7 @@ def make_things_happen():
     assert one.ask("/api/v1/ledger")[0] == 401
 
 
-def the_replicas_are_three_targets_with_an_instance_each():
+def d27_the_replicas_are_three_targets_with_an_instance_each():
     def three():
         up = [
             target for target in PROMETHEUS.get("targets", state="active")["activeTargets"] if target["health"] == "up"
@@ -79,7 +79,7 @@ def the_replicas_are_three_targets_with_an_instance_each():
     assert instances == {service.address for service in SERVICES}, instances
 
 
-def no_counter_ever_jumps_back():
+def d27_no_counter_ever_jumps_back():
     """Which is what a replica behind a balancer would look like."""
     expression = 'resets(http_requests_total{endpoint="/api/v1/pos/validate_transaction"}[5m])'
 
@@ -93,7 +93,7 @@ def no_counter_ever_jumps_back():
     assert all(sample["value"][1] == "0" for sample in PROMETHEUS.query(expression))
 
 
-def every_query_of_the_dashboards_about_these_processes_answers():
+def d28_every_query_of_the_dashboards_about_these_processes_answers():
     queries, left_out = wanted()
     for where, reason in sorted(left_out.items()):
         print("not asked: %s: %s" % (where, reason))
@@ -199,12 +199,12 @@ def main():
     """Starts all, runs all."""
     runner = checks.Checks()
     for check in (
-        the_replicas_are_three_targets_with_an_instance_each,
-        no_counter_ever_jumps_back,
+        d27_the_replicas_are_three_targets_with_an_instance_each,
+        d27_no_counter_ever_jumps_back,
         how_much_did_store_3_sell_in_the_last_minute,
         which_actor_restarted_and_why,
         a_browser_on_prometheus_shows_both,
-        every_query_of_the_dashboards_about_these_processes_answers,
+        d28_every_query_of_the_dashboards_about_these_processes_answers,
     ):
         runner.run(check)
     return runner

@@ -5,9 +5,10 @@
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::{Backend, Holder, Sale, Setup, TestApp, eventually, pause, sum_of};
+use crate::command_line::run;
+use crate::support::{Backend, Holder, SALES, Sale, Setup, TestApp, eventually, pause, sum_of};
 
 #[tokio::test]
 async fn d1_one_tills_nonsense_timestamp_does_not_end_counting_for_all() {
@@ -192,6 +193,34 @@ async fn d17_eight_ordinary_mistakes_are_the_tills_fault_and_not_a_500() {
         "\"x\"".to_owned(),
     ] {
         assert_eq!(app.post(body.clone()).await.status, 422, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn d32_the_documents_name_the_topics_that_are_used_and_the_answers_that_are_given() {
+    let app = TestApp::start().await;
+    let (code, text) = run(app.setup(), &["asyncapi"]).await;
+    assert_eq!(code, 0, "{text}");
+    let topics: Value = serde_json::from_str(&text).unwrap();
+    let channel = |name: &str| topics["channels"][name]["address"].as_str().unwrap().to_owned();
+    assert!(channel("receipt").starts_with("sale/pos/transaction/receipt/{store}/"), "{}", channel("receipt"));
+    assert!(channel("aggregations").starts_with("sale/pos/transaction/aggregations/{store}/"));
+    let action = |operation: &str| topics["operations"][operation]["action"].clone();
+    assert_eq!(action("validation.send.receipt"), "send");
+    assert_eq!(action("sale_pos_transaction_aggregation_service.receive.receipt"), "receive");
+
+    let document = app.get("/api/v1/pos/openapi.json", "").await.json();
+    let answers = &document["paths"]["/api/v1/pos/validate_transaction"]["post"]["responses"];
+    for (user, body, status) in [("", "{}", "401"), ("reporting-service", "{}", "403"), ("pos-service", "{}", "422")] {
+        let request = app.request("POST", SALES, user).header("content-type", "application/json").body(body);
+        let given = app.send(request).await;
+        assert_eq!(given.status.to_string(), status, "{}", given.text);
+        let schema = answers[status]["content"]["application/json"]["schema"]["$ref"].as_str().unwrap();
+        let schema = document.pointer(schema.trim_start_matches('#')).unwrap();
+        let documented: Vec<_> = schema["properties"].as_object().unwrap().keys().cloned().collect();
+        let mut sent: Vec<_> = given.json().as_object().unwrap().keys().cloned().collect();
+        sent.retain(|key| !documented.contains(key));
+        assert!(sent.is_empty(), "{status} has {sent:?}, which the document does not know: {documented:?}");
     }
 }
 

@@ -51,7 +51,7 @@ fn is_whole(spans: &[SeenSpan], first_parent: &str) {
 }
 
 #[tokio::test]
-async fn a_sale_is_one_trace_from_the_till_to_its_window_and_the_ledger() {
+async fn d29_a_sale_is_one_trace_from_the_till_to_its_window_and_the_ledger() {
     let collector = Collector::start().await;
     let app = started(&collector, "0").await;
     let sale = Sale::new("STORE_3", 258);
@@ -81,7 +81,7 @@ async fn a_sale_is_one_trace_from_the_till_to_its_window_and_the_ledger() {
 }
 
 #[tokio::test]
-async fn a_window_has_a_trace_of_its_own_that_is_linked_to_the_sales_in_it() {
+async fn d29_a_window_has_a_trace_of_its_own_that_is_linked_to_the_sales_in_it() {
     let collector = Collector::start().await;
     let app = started(&collector, "0").await;
     let traces = [TRACE.to_owned(), TRACE.replace("4bf9", "5bf9")];
