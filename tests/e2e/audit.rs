@@ -155,13 +155,18 @@ async fn a_disk_that_is_full_loses_records_with_a_count_and_refuses_no_sale() {
     assert_eq!(app.printed().matches(SAID).count(), 1, "{}", app.printed());
 
     disk.make_room();
-    let before = records(&audit.join("sales.jsonl")).len();
+    // A broker in a process of its own has the same settings, and whichever of the two records first has the directory.
+    let file = || {
+        let files = ["audit", "audit-2"].map(|name| disk.folder().join(name).join("sales.jsonl"));
+        files.into_iter().max_by_key(|file| records(file).len()).unwrap()
+    };
+    let before = records(&file()).len();
     assert_eq!(app.post("{}").await.status, 422);
     eventually("records to be written again", SOON, async || {
-        let now = records(&audit.join("sales.jsonl")).len();
+        let now = records(&file()).len();
         if now > before { Ok(()) } else { Err(now.to_string()) }
     })
     .await;
-    let text = fs::read_to_string(audit.join("sales.jsonl")).unwrap();
-    assert_eq!(text.lines().count(), records(&audit.join("sales.jsonl")).len(), "no line is torn");
+    let text = fs::read_to_string(file()).unwrap();
+    assert_eq!(text.lines().count(), records(&file()).len(), "no line is torn");
 }
