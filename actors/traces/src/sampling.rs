@@ -50,14 +50,12 @@ impl Origin {
     /// A new trace, kept or not.
     #[must_use]
     pub fn begin() -> Self {
-        let ids = TraceIds { trace: fastrand::u128(1..), span: fastrand::u64(1..) };
-        Self::New(TraceContext::new(ids, is_lucky()).expect("neither id is 0"))
+        Self::New(random_context(is_lucky()))
     }
 
     /// A new trace whose spans are kept whatever the ratio is.
     pub(crate) fn kept() -> Self {
-        let ids = TraceIds { trace: fastrand::u128(1..), span: fastrand::u64(1..) };
-        Self::New(TraceContext::new(ids, true).expect("neither id is 0"))
+        Self::New(random_context(true))
     }
 
     /// What is known of the trace before its next span.
@@ -112,6 +110,12 @@ impl IdGenerator for Ids {
     fn new_span_id(&self) -> SpanId {
         KNOWN.get().map_or_else(|| self.0.new_span_id(), |ids| SpanId::from(ids.span))
     }
+}
+
+/// A trace and a span that nobody has heard of.
+pub(crate) fn random_context(sampled: bool) -> TraceContext {
+    let ids = TraceIds { trace: fastrand::u128(1..), span: fastrand::u64(1..) };
+    TraceContext::new(ids, sampled).expect("neither id is 0")
 }
 
 /// What is kept of `ratio`.

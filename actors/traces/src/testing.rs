@@ -9,7 +9,7 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, Span, SpanData, SpanProcessor};
 use tillstream_messages::{TraceContext, TraceIds};
 
-use crate::sampling::{Ids, RATIO};
+use crate::sampling::{Ids, RATIO, random_context};
 use crate::step::{TRACER, ids_of};
 
 static ENDED: Mutex<Vec<EndedSpan>> = Mutex::new(Vec::new());
@@ -55,8 +55,7 @@ pub fn keep_spans(ratio: f64) {
 /// A context as somebody else has sent it, of a trace of its own.
 #[must_use]
 pub fn sent_context(sampled: bool) -> TraceContext {
-    let ids = TraceIds { trace: fastrand::u128(1..), span: fastrand::u64(1..) };
-    TraceContext::new(ids, sampled).expect("neither id is 0")
+    random_context(sampled)
 }
 
 /// The spans of this trace that have ended, in the order of their ends.
