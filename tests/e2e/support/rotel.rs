@@ -1,9 +1,8 @@
 //! A receiver of OpenTelemetry's protocol that is not ours, as a child process: what it prints is what it understood.
 //! Reads names, ids and parents out of its text; whatever else a span says is looked at by `collector`.
 
-use std::fs;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -90,11 +89,6 @@ fn free_ports() -> [u16; 2] {
 
 /// The program itself and not the Python script before it, so that it ends with its handle.
 fn program() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let target = test.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file() || folder.ends_with("target"));
-    let libraries = target.map_or_else(PathBuf::new, |target| target.join("venv-rotel/lib"));
-    let inside = |folder: &Path| folder.join("site-packages/rotel/rotel-agent");
-    let folders = fs::read_dir(&libraries).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
-    let found = folders.map(|folder| inside(&folder)).find(|path| path.is_file());
-    found.unwrap_or_else(|| panic!("no rotel in {}: run `cargo xtask set-up test`", libraries.display()))
+    tillstream_bao::in_environment("rotel", "rotel/rotel-agent")
+        .unwrap_or_else(|libraries| panic!("no rotel in {libraries}: run `cargo xtask set-up test`"))
 }
