@@ -68,7 +68,7 @@ async fn a_run_whose_ledger_is_red_ends_with_1_and_shows_where() {
     let status = app.ends().await;
 
     assert_eq!(status.code(), Some(1), "{}", app.printed());
-    assert!(app.printed().contains("1 / 2.50"), "{}", app.printed());
+    app.prints(|printed| printed.contains("1 / 2.50")).await;
 }
 
 #[tokio::test]

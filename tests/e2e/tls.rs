@@ -178,7 +178,7 @@ async fn an_encrypted_port_answers_over_http_1_and_2_and_not_in_plain_text() {
     let health = app.get("/api/v1/health", "").await.json();
     assert_eq!(health["checks"]["certificate"], "up");
     assert!(app.metric("tls_certificate_expires_seconds", "").await > 0.0);
-    assert!(app.printed().contains(&format!("https://127.0.0.1:{}/metrics", app.port())));
+    app.prints(|printed| printed.contains(&format!("https://127.0.0.1:{}/metrics", app.port()))).await;
     assert!(app.stop().await.success());
 }
 

@@ -96,8 +96,8 @@ async fn a_service_that_may_not_have_a_certificate_waits_says_for_what_and_start
     let sale = Sale::new("STORE_1", 258);
     let refused = app.try_post(&sale).await.expect("an answer");
     assert_eq!((refused.status, refused.header("retry-after").is_empty()), (503, false), "{}", refused.text);
-    assert!(app.printed().contains("waiting for a certificate: "), "{}", app.printed());
-    assert!(!app.printed().contains("waiting for secrets"), "{}", app.printed());
+    let printed = app.prints(|printed| printed.contains("waiting for a certificate: ")).await;
+    assert!(!printed.contains("waiting for secrets"), "{printed}");
 
     vault.allow_issuing().await;
     app.speaks_tls(&trust);

@@ -64,6 +64,15 @@ impl TestApp {
         format!("{}\n{broker}", self.process.output().text())
     }
 
+    /// The same once it is as wanted: a line is written and read on threads of their own, after what it tells of.
+    pub async fn prints(&self, wanted: impl Fn(&str) -> bool) -> String {
+        eventually("the service to print what is wanted", Duration::from_secs(60), async || {
+            let printed = self.printed();
+            if wanted(&printed) { Ok(printed) } else { Err(printed) }
+        })
+        .await
+    }
+
     /// Ends everything without warning, as a power cut would: the service, and the broker if it is a process of its own.
     pub fn sigkill(&mut self) {
         self.sigkill_service();
