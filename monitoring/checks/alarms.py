@@ -5,6 +5,7 @@ mount a tmpfs. The rules are a copy of the product's in which time runs faster; 
 nothing else is.
 """
 
+import base64
 import json
 import re
 import subprocess
@@ -33,6 +34,10 @@ RANGES = {"1m": "5s", "5m": "10s", "10m": "20s", "15m": "30s", "30m": "60s"}
 BOUNDS = {
     "secrets_age_seconds > 300": "secrets_age_seconds > 4",
     "secrets_age_seconds > 2700": "secrets_age_seconds > 8",
+    "token_keys_age_seconds > 1200": "token_keys_age_seconds > 4",
+    "offset 1d": "offset 5s",
+    "> 82800": "> 4",
+    "expires_seconds < 3600": "expires_seconds < 90000",
     "> 5000": "> 500",
     "} > 0.8": "} > 0.00001",
 }
@@ -98,7 +103,12 @@ def watched(name, *services, job="tillstream"):
             "rule_files": [str(folder / "recording.yml"), str(folder / "alerts.yml")],
             "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager.target]}]}]},
             "scrape_configs": [
-                {"job_name": job, "static_configs": [{"targets": [service.address for service in services]}]}
+                {
+                    "job_name": job,
+                    "scheme": services[0].scheme,
+                    "tls_config": {"ca_file": services[0].trust} if services[0].trust else {},
+                    "static_configs": [{"targets": [service.address for service in services]}],
+                }
             ],
         }
         with Prometheus(folder, config) as prometheus:
@@ -213,6 +223,29 @@ def a_server_of_secrets_that_is_away():
             scene.hears("NotStarted", instance=one.address)
 
 
+def a_certificate_and_keys_that_nobody_renews():
+    certificate, key, keys = (str(FOLDER / name) for name in ("tls.crt", "tls.key", "keys.json"))
+    names = ["-subj", "/CN=till", "-addext", "subjectAltName=IP:127.0.0.1"]
+    pair = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", certificate]
+    subprocess.run(["openssl", "req", "-x509", "-days", "1", *pair, *names], check=True, capture_output=True)
+    Path(keys).write_text(json.dumps({"keys": [public_key(key)]}))
+    tls = {"TLS__MODE": "on", "TLS__CERTIFICATE": certificate, "TLS__KEY": key}
+    issuer = {"TOKENS__ISSUER": "http://127.0.0.1/issuer", "TOKENS__AUDIENCE": "tillstream", "TOKENS__JWKS_FILE": keys}
+    pace = {"TOKENS__SCOPES__SELL": "pos", "TOKENS__REFRESH": "1s", "TOKENS__REFETCH": "1s"}
+    with service("forgotten", **tls, **issuer, **pace) as one, watched("forgotten", one.ready()) as scene:
+        scene.hears("CertificateExpires", "active", severity="critical")
+        scene.hears("CertificateExpires", "suppressed", severity="warning")
+        Path(keys).write_text("these are no keys")
+        scene.hears("TokenKeysStale", instance=one.address)
+
+
+def public_key(file):
+    """As an issuer publishes it: a point on the curve ends the key's DER form."""
+    der = subprocess.run(["openssl", "ec", "-in", file, "-pubout", "-outform", "DER"], check=True, capture_output=True)
+    x, y = (base64.urlsafe_b64encode(half).decode().rstrip("=") for half in (der.stdout[-64:-32], der.stdout[-32:]))
+    return {"kty": "EC", "crv": "P-256", "kid": "one", "use": "sig", "alg": "ES256", "x": x, "y": y}
+
+
 def late_sales_and_late_windows():
     # Watermarks that trail by 20 s: every window is told that late.
     settings = {"POS__SHARES__LATE": "300", "POS__RATE": "50", "WINDOW__DISORDER": "20s"}
@@ -251,6 +284,7 @@ def main():
         a_broker_that_is_slow,
         a_disk_that_fills,
         a_server_of_secrets_that_is_away,
+        a_certificate_and_keys_that_nobody_renews,
         late_sales_and_late_windows,
         a_collector_that_is_away,
         audit_records_that_nobody_can_write,

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import time
 import tomllib
@@ -46,15 +47,16 @@ def eventually(what, seconds, probe):
     raise AssertionError("stuck: waited %d s for %s; last seen: %r" % (seconds, what, seen))
 
 
-def fetch(url, user=None, body=None, method=None):
-    """Status and body; an answer of any status is an answer."""
+def fetch(url, user=None, body=None, method=None, trust=None):
+    """Status and body; an answer of any status is an answer. `trust` is a file of certificates."""
     headers = {"Content-Type": "application/json"}
     if user:
         headers["Authorization"] = "Basic " + base64.b64encode(("%s:%s" % user).encode()).decode()
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, headers, method=method)
+    context = ssl.create_default_context(cafile=trust) if trust else None
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=20, context=context) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
@@ -109,6 +111,8 @@ class Service(Process):
 
     def __init__(self, binary, name, folder, roles="validation,aggregation,reporting,pos", data=None, **settings):
         self.data = Path(data or Path(folder) / name)
+        self.trust = settings.get("TLS__CERTIFICATE")
+        self.scheme = "https" if self.trust else "http"
         environment = {"TILLSTREAM__" + key: value for key, value in {**QUICK, **settings}.items()}
         command = [binary, "run", "--roles", roles, "--listen", "127.0.0.1:0", "--data-dir", self.data]
         super().__init__(name, command, folder, environment)
@@ -117,7 +121,7 @@ class Service(Process):
     def _address(self):
         if self.child.poll() is not None:
             raise RuntimeError("%s ended:\n%s" % (self.name, self.text()[-2000:]))
-        _, found, rest = self.text().partition("listening on http://")
+        _, found, rest = self.text().partition("listening on %s://" % self.scheme)
         return rest.splitlines()[0] if found and "\n" in rest else None
 
     def ready(self):
@@ -132,7 +136,7 @@ class Service(Process):
 
     def ask(self, path, body=None, user=None):
         """A request to it."""
-        return fetch("http://%s%s" % (self.address, path), user, body)
+        return fetch("%s://%s%s" % (self.scheme, self.address, path), user, body, trust=self.trust)
 
     def fault(self, path, body):
         """A fault on purpose; it must be taken."""
