@@ -5,7 +5,6 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use actix_web::body::{BodySize, MessageBody};
-use actix_web::http::header::ACCEPT;
 use actix_web::{HttpRequest, HttpResponse, dev::ServiceResponse};
 use actix_web_prom::{ActixMetricsConfiguration, PrometheusMetrics, PrometheusMetricsBuilder};
 use prometheus::{
@@ -15,7 +14,7 @@ use prometheus::{
 use tillstream_messages::{Exemplar, Exemplars, TraceContext};
 use tillstream_session::PUBLISH_EXEMPLARS;
 
-use super::{openmetrics, trace};
+use super::{negotiate, openmetrics, trace};
 
 /// Label of paths that no route has, so that a scanner cannot make labels.
 pub const UNMATCHED: &str = "unmatched";
@@ -114,8 +113,7 @@ fn example(metric: &str, labels: &[&str], upper_bound: f64) -> Option<Exemplar> 
     )
 )]
 pub async fn get(request: HttpRequest) -> HttpResponse {
-    let accepted = request.headers().get_all(ACCEPT).filter_map(|value| value.to_str().ok());
-    if accepted.into_iter().any(|value| value.contains(openmetrics::MEDIA_TYPE)) {
+    if negotiate::wants_openmetrics(&request) {
         let page = openmetrics::render(&prometheus::gather(), &example);
         return HttpResponse::Ok().content_type(openmetrics::CONTENT_TYPE).body(page);
     }

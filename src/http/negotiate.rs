@@ -54,6 +54,16 @@ pub fn row_format(request: &HttpRequest) -> RowFormat {
     best.0
 }
 
+/// Whether OpenMetrics is named, and wanted no less than the plain text that every scraper understands.
+pub fn wants_openmetrics(request: &HttpRequest) -> bool {
+    let weight = |wanted: &str| {
+        let named = accepted(request.headers()).filter(|(kind, _)| kind.eq_ignore_ascii_case(wanted));
+        named.map(|(_, weight)| weight).max().unwrap_or(0)
+    };
+    let openmetrics = weight(super::openmetrics::MEDIA_TYPE);
+    openmetrics > 0 && openmetrics >= weight("text/plain")
+}
+
 /// Whether the body may be read as JSON: the original takes bodies without a type, and so do we.
 pub fn is_json_or_unspecified(request: &HttpRequest) -> bool {
     let Some(value) = request.headers().get(header::CONTENT_TYPE) else { return true };
@@ -130,6 +140,20 @@ mod tests {
         assert_eq!(format_for_test("text/html, */*;q=0.8"), RowFormat::Json);
         assert_eq!(format_for_test("image/png"), RowFormat::Json);
         assert_eq!(format_for_test("text/csv;q=0"), RowFormat::Json);
+    }
+
+    #[test]
+    fn openmetrics_is_for_those_who_name_it_and_do_not_prefer_the_plain_text() {
+        let wants = |accept: &str| {
+            wants_openmetrics(&TestRequest::default().insert_header((header::ACCEPT, accept)).to_http_request())
+        };
+        assert!(wants(
+            "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+        ));
+        assert!(wants("application/openmetrics-text"));
+        assert!(!wants("text/plain;version=0.0.4, application/openmetrics-text;q=0.3"));
+        assert!(!wants("application/openmetrics-text;q=0"));
+        assert!(!wants("*/*"));
     }
 
     #[test]

@@ -3,8 +3,8 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::time::Duration;
 use std::{io, thread};
 
@@ -12,7 +12,7 @@ use tracing::error;
 
 use crate::files::Files;
 use crate::metrics::{self, LOST};
-use crate::record::Record;
+use crate::record::{Record, Series};
 use crate::settings::AuditSettings;
 use crate::writer::Writer;
 
@@ -22,16 +22,28 @@ pub struct AuditTrail(Option<Arc<Inner>>);
 
 struct Inner {
     queue: SyncSender<Order>,
+    sales: Seats,
     is_full: Arc<AtomicBool>,
     is_logged: bool,
 }
 
 /// What the writer is asked for.
 pub(crate) enum Order {
-    Write(Box<Record>),
+    /// With its place among the sales, where it is of one.
+    Write(Box<Record>, Option<Seat>),
     /// An answer once everything before is written, or lost.
     Flush(Sender<()>),
 }
+
+/// How many records of sales wait: a till may send one wrong sale after the other, and whoever was refused is recorded still.
+#[derive(Clone)]
+struct Seats {
+    taken: Arc<AtomicUsize>,
+    all: usize,
+}
+
+/// A record's place, free again when it is dropped.
+pub(crate) struct Seat(Arc<AtomicUsize>);
 
 // === impl AuditTrail ===
 
@@ -50,7 +62,9 @@ impl AuditTrail {
         let (queue, orders) = sync_channel(settings.queue);
         let is_full = Arc::new(AtomicBool::new(false));
         spawn_writer(Writer::new(files, Arc::clone(&is_full)), orders)?;
-        Ok(Self(Some(Arc::new(Inner { queue, is_full, is_logged: settings.log }))))
+        // The last quarter is kept for everything else.
+        let sales = Seats { taken: Arc::default(), all: settings.queue.div_ceil(4) * 3 };
+        Ok(Self(Some(Arc::new(Inner { queue, sales, is_full, is_logged: settings.log }))))
     }
 
     /// Whether records lead anywhere; one that is costly to make need not be made otherwise.
@@ -64,9 +78,7 @@ impl AuditTrail {
         if inner.is_logged {
             record.log();
         }
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
-            inner.queue.try_send(Order::Write(record.into()))
-        {
+        if !inner.has_taken(record) {
             LOST.inc();
             inner.say_full();
         }
@@ -88,6 +100,17 @@ fn spawn_writer(mut writer: Writer, orders: Receiver<Order>) -> io::Result<()> {
 // === impl Inner ===
 
 impl Inner {
+    fn has_taken(&self, record: Record) -> bool {
+        let seat = match record.verdict.series() {
+            Series::Sales => match self.sales.take() {
+                None => return false,
+                seat => seat,
+            },
+            Series::Access => None,
+        };
+        self.queue.try_send(Order::Write(record.into(), seat)).is_ok()
+    }
+
     /// Once, until the writer has come to the end of the queue.
     fn say_full(&self) {
         if !self.is_full.swap(true, Ordering::Relaxed) {
@@ -95,6 +118,25 @@ impl Inner {
                 "the disk is too slow for audit records: more than `audit.queue` wait for it, those are lost and counted"
             );
         }
+    }
+}
+
+// === impl Seats ===
+
+impl Seats {
+    fn take(&self) -> Option<Seat> {
+        let seat = Seat(Arc::clone(&self.taken));
+        // Taken even where there is none: the seat that is dropped gives it back.
+        let before = self.taken.fetch_add(1, Ordering::Relaxed);
+        (before < self.all).then_some(seat)
+    }
+}
+
+// === impl Seat ===
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -107,7 +107,7 @@ impl Batch {
 
     fn add(&mut self, order: Order) {
         match order {
-            Order::Write(record) => self.add_record(&record),
+            Order::Write(record, _seat) => self.add_record(&record),
             Order::Flush(done) => self.flushes.push(done),
         }
     }

@@ -17,6 +17,10 @@ fn lines(directory: &Path) -> Vec<String> {
     fs::read_to_string(directory.join("access.jsonl")).unwrap().lines().map(str::to_owned).collect()
 }
 
+fn seats(all: usize) -> Seats {
+    Seats { taken: Arc::default(), all }
+}
+
 /// Waits until nobody records there any more: a process that ends takes its writer along, a value that ends does not wait for it.
 fn is_over(directory: &Path) {
     let deadline = Instant::now() + SOON;
@@ -98,7 +102,7 @@ fn a_disk_that_takes_nothing_stops_nobody_and_once_it_takes_something_records_go
 #[test]
 fn a_queue_that_is_full_holds_nobody_up_and_what_finds_it_full_is_counted() {
     let (queue, orders) = sync_channel(2);
-    let trail = AuditTrail(Some(Arc::new(Inner { queue, is_full: Arc::default(), is_logged: false })));
+    let trail = AuditTrail(Some(Arc::new(Inner { queue, sales: seats(2), is_full: Arc::default(), is_logged: false })));
     let lost = LOST.get();
     (0..5).for_each(|_| trail.write(record("till")));
     assert!(LOST.get() >= lost + 3);
@@ -114,4 +118,21 @@ fn nothing_is_recorded_where_the_settings_say_so() {
     trail.write(record("till"));
     assert!(!trail.is_on() && trail.flush(SOON));
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_flood_of_rejected_sales_leaves_room_for_whoever_was_refused() {
+    let (queue, orders) = sync_channel(4);
+    let trail = AuditTrail(Some(Arc::new(Inner { queue, sales: seats(3), is_full: Arc::default(), is_logged: false })));
+    let rejected = || Record::new(Verdict::Rejected, "http");
+    (0..10).for_each(|_| trail.write(rejected()));
+    trail.write(record("stranger"));
+
+    let waiting: Vec<_> = orders.try_iter().collect();
+    let of_sales = waiting.iter().filter(|order| matches!(order, Order::Write(_, Some(_)))).count();
+    assert_eq!((waiting.len(), of_sales), (4, 3));
+
+    drop(waiting);
+    (0..10).for_each(|_| trail.write(rejected()));
+    assert_eq!(orders.try_iter().count(), 3, "seats are free again");
 }
