@@ -120,6 +120,8 @@ pub enum Action {
     SendAggregate,
     /// Read turnover.
     ReadTurnover,
+    /// Read what became of one sale.
+    ReadJourney,
     /// Read the ledger.
     ReadLedger,
     /// Read the supervision tree.
@@ -144,13 +146,13 @@ impl UserRole {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Pos, Self::Aggregation, Self::Reporting, Self::Admin];
 
-    /// The table of rights: an admin may do all, everybody else one thing.
+    /// The table of rights: an admin may do all, a reader of turnover also ask for one sale, everybody else one thing.
     pub const fn may(self, action: Action) -> bool {
         match (self, action) {
             (Self::Admin, _)
             | (Self::Pos, Action::SendSale)
             | (Self::Aggregation, Action::SendAggregate)
-            | (Self::Reporting, Action::ReadTurnover) => true,
+            | (Self::Reporting, Action::ReadTurnover | Action::ReadJourney) => true,
             (Self::Pos | Self::Aggregation | Self::Reporting, _) => false,
         }
     }
@@ -173,10 +175,11 @@ impl UserRole {
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::SendSale,
         Self::SendAggregate,
         Self::ReadTurnover,
+        Self::ReadJourney,
         Self::ReadLedger,
         Self::ReadActors,
         Self::InjectFault,

@@ -89,7 +89,7 @@ impl SampleBody {
     /// # Panics
     /// The body is not valid.
     pub fn payload(&self) -> Vec<u8> {
-        self.checked().transaction.to_payload(self.timestamp + TimeDelta::seconds(1))
+        self.checked().to_payload(self.timestamp + TimeDelta::seconds(1))
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod access;
 mod aggregate;
+mod corrections;
 mod events;
 #[cfg(any(test, feature = "fixtures"))]
 pub mod fixtures;
@@ -24,6 +25,7 @@ mod words;
 
 pub use access::{Action, BrokerUser, SecretReader, UserRole};
 pub use aggregate::AggregatedEvent;
+pub use corrections::SentTotals;
 pub use events::{LateSale, RejectReason, RejectedMessage};
 pub use ids::{CashierId, Identifier, InvalidId, StoreId, TransactionId};
 pub use ledger::{Imbalance, Ledger, LedgerOverflow, Tally};

@@ -38,6 +38,14 @@ pub struct Checked {
     pub corrections: Vec<Correction>,
 }
 
+impl Checked {
+    /// The compact JSON document that is published: the till's fields in their order, then `accepted_at`, then
+    /// `corrections` where there are any.
+    pub fn to_payload(&self, accepted_at: DateTime<Utc>) -> Vec<u8> {
+        self.transaction.write(accepted_at, &self.corrections)
+    }
+}
+
 impl Default for Rules {
     fn default() -> Self {
         Self { max_future_skew: TimeDelta::seconds(60), max_store: 10, max_cashier: 8 }
@@ -214,8 +222,8 @@ fn read_receipt(field: &Field<'_, '_>, report: &mut Report) -> Option<Receipt> {
 fn corrected(mut transaction: ValidTransaction) -> Checked {
     let sum: Money = transaction.items.iter().map(|item: &Item| item.total_price).sum();
     let mut corrections = Vec::new();
-    correct("total_amount", &mut transaction.total_amount, sum, &mut corrections);
-    correct("receipt.total_amount", &mut transaction.receipt.total_amount, sum, &mut corrections);
+    correct(Correction::TOTAL, &mut transaction.total_amount, sum, &mut corrections);
+    correct(Correction::RECEIPT_TOTAL, &mut transaction.receipt.total_amount, sum, &mut corrections);
     Checked { transaction, corrections }
 }
 

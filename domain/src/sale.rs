@@ -72,14 +72,31 @@ impl Sale {
         }
     }
 
+    /// Reads the payload of a failed payment: what would have been the sale.
+    ///
+    /// # Errors
+    /// It is none, or not readable.
+    pub fn from_failed_payment(payload: &[u8]) -> Result<Self, PoisonPayload> {
+        let essence = match canonical::read(payload) {
+            Some(essence) => essence,
+            None => AnyLayout::of(payload)?.essence(),
+        };
+        if essence.payment_status != "failed" {
+            return Err(PoisonPayload::Field("payment_status"));
+        }
+        essence.unpaid()
+    }
+
     fn from_any_layout(payload: &[u8]) -> Result<Self, PoisonPayload> {
-        let document: AnyLayout<'_> =
-            serde_json::from_slice(payload).map_err(|error| PoisonPayload::Malformed(error.to_string()))?;
-        document.essence().sale()
+        AnyLayout::of(payload)?.essence().sale()
     }
 }
 
 impl<'a> AnyLayout<'a> {
+    fn of(payload: &'a [u8]) -> Result<Self, PoisonPayload> {
+        serde_json::from_slice(payload).map_err(|error| PoisonPayload::Malformed(error.to_string()))
+    }
+
     fn essence(&self) -> Essence<'a> {
         Essence {
             transaction_id: self.transaction_id,
@@ -94,10 +111,15 @@ impl<'a> AnyLayout<'a> {
 
 impl Essence<'_> {
     fn sale(&self) -> Result<Sale, PoisonPayload> {
-        let time = |name, text| parse_rfc3339(text).ok_or(PoisonPayload::Field(name));
         if self.payment_status != "success" {
             return Err(PoisonPayload::NotPaid);
         }
+        self.unpaid()
+    }
+
+    /// Whatever became of the payment.
+    fn unpaid(&self) -> Result<Sale, PoisonPayload> {
+        let time = |name, text| parse_rfc3339(text).ok_or(PoisonPayload::Field(name));
         Ok(Sale {
             id: self.transaction_id.parse().map_err(|_| PoisonPayload::Field("transaction_id"))?,
             store: self.store_id.parse().map_err(|_| PoisonPayload::Field("store_id"))?,
@@ -120,6 +142,17 @@ mod tests {
     fn a_failed_payment_among_paid_sales_is_poison_and_no_turnover() {
         let payload = SampleBody { status: "failed", ..SampleBody::default() }.payload();
         assert_eq!(Sale::from_payload(&payload), Err(PoisonPayload::NotPaid));
+    }
+
+    #[test]
+    fn a_failed_payment_is_read_as_what_would_have_been_the_sale_and_a_paid_one_is_not() {
+        let failed = SampleBody { status: "failed", ..SampleBody::default() };
+        let sale = failed.checked().transaction.sale(sample_time(1_000));
+        assert_eq!(Sale::from_failed_payment(&failed.payload()), Ok(sale));
+        let spread = String::from_utf8(failed.payload()).unwrap().replace("\":", "\": ");
+        assert_eq!(Sale::from_failed_payment(spread.as_bytes()), Ok(sale), "{spread}");
+        let paid = Sale::from_failed_payment(&SampleBody::default().payload());
+        assert_eq!(paid, Err(PoisonPayload::Field("payment_status")));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::ids::is_topic_safe;
-use crate::{AggregatedEvent, BrokerUser, StoreId, TransactionId, ValidTransaction, rfc3339};
+use crate::{AggregatedEvent, BrokerUser, PaymentMethod, Sale, StoreId, TransactionId, ValidTransaction, rfc3339};
 
 /// The broker takes no longer topic.
 pub const MAX_TOPIC_BYTES: usize = 250;
@@ -88,7 +88,7 @@ pub enum TopicKind {
 
 impl TopicKind {
     /// The level behind the prefix; empty for none of ours.
-    const fn level(self) -> &'static str {
+    pub const fn level(self) -> &'static str {
         match self {
             Self::Receipt => "receipt",
             Self::Failed => "failed",
@@ -130,9 +130,27 @@ impl Topics {
         shorter
     }
 
+    /// The topic of a sale as it may be shown: with `-` for cashier, receipt and customer, and for the total, which stands
+    /// there only with `personal_data`. A level that is not known is `-` too.
+    pub fn shown_receipt(&self, sale: &Sale, method: Option<PaymentMethod>) -> String {
+        let (store, id, timestamp) = (sale.store, sale.id, rfc3339(sale.timestamp));
+        let method = method.map_or("-", PaymentMethod::as_str);
+        self.below(TopicKind::Receipt, format_args!("{store}/-/{method}/success/{timestamp}/{id}/-/-/-"))
+    }
+
+    /// How a sale was paid, out of its topic.
+    pub fn method_of(receipt: &str) -> Option<PaymentMethod> {
+        receipt.rsplit('/').nth(METHOD_FROM_THE_END)?.parse().ok()
+    }
+
     /// A failed payment.
     pub fn failed(&self, transaction: &ValidTransaction) -> String {
-        self.below(TopicKind::Failed, format_args!("{}/{}", transaction.store_id, transaction.transaction_id))
+        self.failed_payment(transaction.store_id, transaction.transaction_id)
+    }
+
+    /// The failed payment of this id; nothing in its topic names a person.
+    pub fn failed_payment(&self, store: StoreId, id: TransactionId) -> String {
+        self.below(TopicKind::Failed, format_args!("{store}/{id}"))
     }
 
     /// A window's turnover.
@@ -196,6 +214,9 @@ impl Topics {
         format!("{}/{}/{rest}", self.prefix.as_str(), kind.level())
     }
 }
+
+/// `method/status/timestamp/transaction_id/total/receipt_id/customer_id` end the topic of a sale; none of them has a slash.
+const METHOD_FROM_THE_END: usize = 6;
 
 /// Bytes of `2024-11-15T10:00:00`.
 const WHOLE_SECONDS: usize = 19;

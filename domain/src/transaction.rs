@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 
 use crate::json::Writer;
 use crate::words::words;
-use crate::{CashierId, Identifier, Money, Sale, StoreId, TransactionId, rfc3339};
+use crate::{CashierId, Correction, Identifier, Money, Sale, StoreId, TransactionId, rfc3339};
 
 /// One transaction of a till, checked and corrected.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,8 +68,13 @@ pub struct Receipt {
 }
 
 impl ValidTransaction {
-    /// The compact JSON document that is published: the till's fields in their order, then `accepted_at`.
+    /// The compact JSON document that is published of a till that was right: its fields in their order, then `accepted_at`.
     pub fn to_payload(&self, accepted_at: DateTime<Utc>) -> Vec<u8> {
+        self.write(accepted_at, &[])
+    }
+
+    /// The same, and behind it what was corrected, where something was.
+    pub(crate) fn write(&self, accepted_at: DateTime<Utc>, corrections: &[Correction]) -> Vec<u8> {
         Writer::object(512 + 160 * self.items.len(), |out| {
             out.plain("transaction_id", self.transaction_id);
             out.plain("timestamp", rfc3339(self.timestamp));
@@ -83,6 +88,9 @@ impl ValidTransaction {
             out.bare("loyalty_points_earned", self.loyalty_points_earned);
             out.nested("receipt", |receipt| self.receipt.write(receipt));
             out.plain("accepted_at", rfc3339(accepted_at));
+            if !corrections.is_empty() {
+                out.list("corrections", corrections, Correction::write);
+            }
         })
     }
 

@@ -3,8 +3,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tillstream_domain::{
-    Fold, LateSale, MAX_TOPIC_BYTES, QueueProgress, RejectedMessage, Rules, Sale, SaleTag, StoreWindows, TopicPrefix,
-    Topics, WindowRules,
+    Fold, LateSale, MAX_TOPIC_BYTES, QueueProgress, RejectedMessage, Rules, Sale, SaleTag, SentTotals, StoreWindows,
+    TopicPrefix, Topics, WindowRules,
 };
 
 /// A request body is refused with at least one named fault, or becomes a payload that aggregation reads back unchanged.
@@ -21,12 +21,18 @@ pub fn transaction_body(body: &[u8]) {
             return;
         }
     };
-    let transaction = checked.transaction;
-    let topic = Topics::new(TopicPrefix::default(), true).transaction(&transaction);
+    let transaction = &checked.transaction;
+    let topic = Topics::new(TopicPrefix::default(), true).transaction(transaction);
     assert!(topic.len() <= MAX_TOPIC_BYTES && topic.is_ascii(), "{topic}");
-    let payload = transaction.to_payload(now);
-    let read = Sale::from_payload(&payload);
-    assert_eq!(read.ok(), transaction.is_paid().then(|| transaction.sale(now)));
+    let payload = checked.to_payload(now);
+    let sale = Some(transaction.sale(now));
+    let (paid, failed) = (Sale::from_payload(&payload).ok(), Sale::from_failed_payment(&payload).ok());
+    assert_eq!((paid, failed), if transaction.is_paid() { (sale, None) } else { (None, sale) });
+    let sent = SentTotals::from_payload(&payload);
+    assert_eq!(
+        usize::from(sent.total.is_some()) + usize::from(sent.receipt_total.is_some()),
+        checked.corrections.len()
+    );
 }
 
 /// A queue's message is poison with a reason, or a sale that its store counts once or knows as late.
@@ -35,7 +41,8 @@ pub fn transaction_body(body: &[u8]) {
 /// It is neither, or counting it does not give its own amount.
 pub fn window_input(payload: &[u8]) {
     // Whatever comes of the other two readers of queues, they must not panic.
-    let _ = (LateSale::from_json(payload), RejectedMessage::from_json(payload));
+    let _ = (LateSale::from_json(payload), RejectedMessage::from_json(payload), Sale::from_failed_payment(payload));
+    let _ = SentTotals::from_payload(payload);
     let Ok(sale) = Sale::from_payload(payload) else { return };
     for final_until in [None, Some(noon())] {
         let mut windows = StoreWindows::new(sale.store, window_rules(), final_until, 1);

@@ -7,6 +7,7 @@ mod exemplars;
 mod faults;
 mod flow;
 mod health;
+mod journey;
 mod publish;
 mod reporting;
 mod secrets;
@@ -21,6 +22,9 @@ pub use flow::{
     AcknowledgeDeliveries, DeliveryTag, FlowBound, FlowLost, InboundMessage, MessagesDelivered, RebindFlow,
 };
 pub use health::{HealthBoard, Leg, LegState};
+pub use journey::{
+    Evidence, Journey, JourneyError, JourneyState, JourneyStep, QueryJourney, StepKind, ToldAs, ToldWindow,
+};
 pub use publish::{PublishError, PublishMessage};
 pub use reporting::{LedgerReport, QueryError, QueryLedger, QueryTurnover, StoreLedger, TurnoverRow};
 pub use secrets::{

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use crate::error::StoreError;
 use crate::inbox::{Inbox, Taken};
+use crate::journey::{JourneyBook, Note};
 use crate::leg::{SharedLeg, Side};
 use crate::rejects::{Reject, RejectDesk};
 use crate::settings::{ReportingPlan, ReportingSettings};
@@ -94,6 +95,8 @@ pub(crate) struct Written<C> {
     pub(crate) change: C,
     /// To be published before they are acknowledged.
     pub(crate) rejects: Vec<Reject>,
+    /// For whoever asks for one sale.
+    pub(crate) notes: Vec<Note>,
 }
 
 /// What every consumer needs of its surroundings.
@@ -106,6 +109,8 @@ pub(crate) struct Wiring<B: Book> {
     pub(crate) leg: SharedLeg,
     /// Holds the database for whichever incarnation is the newest.
     pub(crate) shelf: Shelf<B::Store>,
+    /// Shared by both consumers and all their incarnations.
+    pub(crate) journeys: JourneyBook,
     pub(crate) links: B::Links,
 }
 
@@ -119,6 +124,7 @@ impl<B: Book> Clone for Wiring<B> {
             publish: self.publish.clone(),
             leg: self.leg.clone(),
             shelf: self.shelf.clone(),
+            journeys: self.journeys.clone(),
             links: self.links.clone(),
         }
     }
@@ -282,6 +288,8 @@ impl<B: Book> Consumer<B> {
         if let Ok(desk) = &mut self.desk {
             desk.book.absorb(written.change, &self.wiring.plan);
         }
+        // Only now, so that nobody finds a sale here that the copy in memory does not count yet.
+        self.wiring.journeys.add(written.notes, job.now, Instant::now());
         self.stand();
         if job.housekeeping {
             self.cleaned = Some(Instant::now());

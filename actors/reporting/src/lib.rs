@@ -4,6 +4,7 @@
 mod consumer;
 mod error;
 mod inbox;
+mod journey;
 mod ledger;
 mod leg;
 mod metrics;

@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use prometheus::{IntCounterVec, IntGaugeVec, register_int_counter_vec, register_int_gauge_vec};
+use prometheus::{
+    IntCounterVec, IntGauge, IntGaugeVec, register_int_counter_vec, register_int_gauge, register_int_gauge_vec,
+};
 use tillstream_domain::StoreId;
 
 /// Turnover of final windows.
@@ -22,6 +24,12 @@ static IMBALANCE_CENTS: LazyLock<IntGaugeVec> = LazyLock::new(|| {
         &["store_id"]
     )
     .expect("the name is registered once, here")
+});
+
+/// Sales that can be asked for.
+static JOURNEYS: LazyLock<IntGauge> = LazyLock::new(|| {
+    register_int_gauge!("pos_journeys", "Newest sales whose journey can be asked for one by one")
+        .expect("the name is registered once, here")
 });
 
 /// Stores with a label of their own, for the life of the process: a store must not move between labels.
@@ -56,6 +64,11 @@ pub(crate) fn show_imbalance(imbalance: impl Iterator<Item = (StoreId, i64)>, ma
     if let Some(cents) = other {
         IMBALANCE_CENTS.with_label_values(&["other"]).set(cents);
     }
+}
+
+/// Shows how many sales can be asked for.
+pub(crate) fn show_journeys(sales: usize) {
+    JOURNEYS.set(i64::try_from(sales).unwrap_or(i64::MAX));
 }
 
 fn raise(label: &str, cents: i64) {

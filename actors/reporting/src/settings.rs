@@ -21,6 +21,11 @@ pub struct ReportingSettings {
     pub commit_interval: Duration,
     /// Beyond this many uncommitted messages a flow has to wait.
     pub max_uncommitted: usize,
+    /// So many of the newest sales, and windows, can be asked for one by one; 0 for none.
+    pub journeys: usize,
+    /// And for so long.
+    #[serde(with = "humantime_serde")]
+    pub journeys_for: Duration,
 }
 
 impl Default for ReportingSettings {
@@ -29,6 +34,8 @@ impl Default for ReportingSettings {
             retention: Duration::from_secs(400 * 24 * 60 * 60),
             commit_interval: Duration::from_millis(100),
             max_uncommitted: 10_000,
+            journeys: 200_000,
+            journeys_for: Duration::from_secs(60 * 60),
         }
     }
 }

@@ -1,3 +1,4 @@
+mod journey;
 mod traces;
 
 use std::os::unix::fs::MetadataExt;
@@ -59,6 +60,10 @@ struct Bench {
 
 impl Bench {
     fn start(directory: &Path) -> Self {
+        Self::with(directory, ReportingSettings::default())
+    }
+
+    fn with(directory: &Path, settings: ReportingSettings) -> Self {
         let place = Place::here();
         let root = Supervisor::root(SupervisorSpec::new("root", Strategy::OneForOne), &place);
         let (turnover_flow, ledger_flow, health) = (TestFlow::default(), TestFlow::default(), HealthBoard::default());
@@ -73,7 +78,7 @@ impl Bench {
             Ok(())
         });
         let ports = ReportingPorts { turnover_flow: turnover_flow.ports(), ledger_flow: ledger_flow.ports(), publish };
-        let settings = ReportingSettings { commit_interval: Duration::from_millis(5), ..ReportingSettings::default() };
+        let settings = ReportingSettings { commit_interval: Duration::from_millis(5), ..settings };
         let plan = plan_for_test(directory);
         let disk = plan.storage.clone();
         let reporting = spawn_reporting(&root, &place, &settings, plan, ports, health.clone()).expect("spawned");

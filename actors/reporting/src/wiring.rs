@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use actix::{Actor, Handler};
 use tillstream_messages::{
-    AcknowledgeDeliveries, FlowBound, FlowLost, HealthBoard, MessagesDelivered, PublishMessage, QueryLedger,
-    QueryTurnover, RebindFlow,
+    AcknowledgeDeliveries, FlowBound, FlowLost, HealthBoard, MessagesDelivered, PublishMessage, QueryJourney,
+    QueryLedger, QueryTurnover, RebindFlow,
 };
 use tillstream_supervision::{ActorSpec, Handle, Place, Port, SpawnError, SupervisedContext, Supervisor};
 
 use crate::consumer::Wiring;
-use crate::ledger::Ledger;
+use crate::journey::JourneyBook;
+use crate::ledger::{Ledger, TurnoverPorts};
 use crate::leg::SharedLeg;
 use crate::settings::{ReportingPlan, ReportingSettings};
 use crate::shelf::Shelf;
@@ -59,6 +60,8 @@ pub struct Reporting {
     pub turnover: Port<QueryTurnover>,
     /// Both sides of the ledger.
     pub ledger: Port<QueryLedger>,
+    /// Where one sale is.
+    pub journey: Port<QueryJourney>,
     /// Failed payments per store.
     pub failed_payments: Port<QueryFailedPayments>,
 }
@@ -75,7 +78,7 @@ pub fn spawn_reporting(
     ports: ReportingPorts,
     health: HealthBoard,
 ) -> Result<Reporting, SpawnError> {
-    let (plan, leg) = (Arc::new(plan), SharedLeg::new(health));
+    let (plan, leg, journeys) = (Arc::new(plan), SharedLeg::new(health), JourneyBook::new(settings));
     let wiring = Wiring {
         settings: settings.clone(),
         plan: plan.clone(),
@@ -84,6 +87,7 @@ pub fn spawn_reporting(
         publish: ports.publish.clone(),
         leg: leg.clone(),
         shelf: Shelf::default(),
+        journeys: journeys.clone(),
         links: (),
     };
     let turnover =
@@ -96,7 +100,8 @@ pub fn spawn_reporting(
         publish: ports.publish,
         leg,
         shelf: Shelf::default(),
-        links: turnover.port(),
+        journeys,
+        links: TurnoverPorts { figures: turnover.port(), window: turnover.port() },
     };
     let ledger = supervisor.spawn(ActorSpec::new("ledger", "ledger"), place, move || Ledger::new(wiring.clone()))?;
     Ok(Reporting {
@@ -104,6 +109,7 @@ pub fn spawn_reporting(
         ledger_consumer: consumer_ports(&ledger),
         turnover: turnover.port(),
         ledger: ledger.port(),
+        journey: ledger.port(),
         failed_payments: turnover.port(),
     })
 }

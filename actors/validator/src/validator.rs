@@ -71,7 +71,7 @@ impl Validator {
         let message = PublishMessage {
             topic: self.topics.transaction(transaction),
             message_id: transaction.transaction_id.uuid(),
-            payload: transaction.to_payload(now).into(),
+            payload: checked.to_payload(now).into(),
             partition_key: transaction.store_id.number(),
             trace: sending.context_or(trace),
         };

@@ -96,11 +96,11 @@ fn everybody_has_credentials_of_their_own() {
 }
 
 #[test]
-fn every_role_of_http_may_do_its_one_thing_and_an_admin_everything() {
+fn every_role_of_http_may_do_its_own_things_and_an_admin_everything() {
     let rows = [
         (UserRole::Pos, vec![Action::SendSale]),
         (UserRole::Aggregation, vec![Action::SendAggregate]),
-        (UserRole::Reporting, vec![Action::ReadTurnover]),
+        (UserRole::Reporting, vec![Action::ReadTurnover, Action::ReadJourney]),
         (UserRole::Admin, Action::ALL.to_vec()),
     ];
     for (role, allowed) in rows {

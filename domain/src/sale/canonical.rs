@@ -32,6 +32,7 @@ pub(super) fn read(payload: &[u8]) -> Option<Essence<'_>> {
     rest.skip_receipt()?;
     rest.literal(br#","accepted_at":"#)?;
     let accepted_at = rest.string()?;
+    rest.skip_corrections()?;
     rest.literal(b"}")?;
     let essence = Essence { transaction_id, timestamp, store_id, total_amount, payment_status, accepted_at };
     rest.0.is_empty().then_some(essence)
@@ -79,6 +80,26 @@ impl<'a> Scanner<'a> {
         self.literal(br#","transaction_id":"#)?;
         self.skip_string()?;
         self.literal(b"}")
+    }
+
+    /// There are some only where validation has corrected something.
+    fn skip_corrections(&mut self) -> Option<()> {
+        if self.literal(br#","corrections":["#).is_none() {
+            return Some(());
+        }
+        loop {
+            self.literal(br#"{"field":"#)?;
+            self.skip_string()?;
+            self.literal(br#","sent":"#)?;
+            self.number()?;
+            self.literal(br#","recorded":"#)?;
+            self.number()?;
+            self.literal(b"}")?;
+            if self.literal(b"]").is_some() {
+                return Some(());
+            }
+            self.literal(b",")?;
+        }
     }
 
     fn string(&mut self) -> Option<&'a str> {
@@ -129,10 +150,15 @@ mod tests {
         Ok(())
     }
 
+    fn corrected() -> Vec<u8> {
+        SampleBody { total: Some(crate::Money::from_cents(1)), ..SampleBody::default() }.payload()
+    }
+
     #[test]
     fn what_validation_writes_takes_the_fast_path() {
-        let payload = SampleBody::default().payload();
-        assert!(read(&payload).is_some());
+        for payload in [SampleBody::default().payload(), corrected()] {
+            assert!(read(&payload).is_some(), "{}", payload.escape_ascii());
+        }
     }
 
     #[test]
@@ -144,13 +170,14 @@ mod tests {
 
     #[test]
     fn every_cut_and_every_single_wrong_byte_gives_the_general_parser_s_answer() {
-        let payload = SampleBody::default().payload();
-        for position in 0..payload.len() {
-            assert_agrees(&payload[..position]).unwrap();
-            for byte in *b"\"\\{}[],:.-0e1 \x00\x1f\x7f\x80\xc3\xff" {
-                let mut wrong = payload.clone();
-                wrong[position] = byte;
-                assert_agrees(&wrong).unwrap();
+        for payload in [SampleBody::default().payload(), corrected()] {
+            for position in 0..payload.len() {
+                assert_agrees(&payload[..position]).unwrap();
+                for byte in *b"\"\\{}[],:.-0e1 \x00\x1f\x7f\x80\xc3\xff" {
+                    let mut wrong = payload.clone();
+                    wrong[position] = byte;
+                    assert_agrees(&wrong).unwrap();
+                }
             }
         }
     }
@@ -181,9 +208,10 @@ mod tests {
     proptest! {
         #[test]
         fn mutated_payloads_are_read_as_the_general_parser_reads_them(
-            mutations in prop::collection::vec((0_u8..6, any::<Index>(), any::<Index>(), any::<u8>()), 1..4),
+            (is_corrected, mutations) in
+                (any::<bool>(), prop::collection::vec((0_u8..6, any::<Index>(), any::<Index>(), any::<u8>()), 1..4)),
         ) {
-            let mut payload = SampleBody::default().payload();
+            let mut payload = if is_corrected { corrected() } else { SampleBody::default().payload() };
             for (kind, at, other, byte) in mutations {
                 if !payload.is_empty() {
                     mutate(&mut payload, kind, at, other, byte);

@@ -111,3 +111,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_shown_topic_names_no_cashier_and_no_customer_but_how_it_was_paid() {
+    let sale = SampleBody::default().checked().transaction;
+    let method = Topics::method_of(&topics().receipt(&sale));
+    assert_eq!(method, Some(crate::PaymentMethod::Cash));
+    let shown = topics().shown_receipt(&sale.sale(sample_time(0)), method);
+    let (id, time) = (sale.transaction_id, "2024-11-15T10:00:00Z");
+    assert_eq!(shown, format!("sale/pos/transaction/receipt/STORE_1/-/cash/success/{time}/{id}/-/-/-"));
+    assert_eq!(Topics::method_of("a/b/c"), None);
+}

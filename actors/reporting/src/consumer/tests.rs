@@ -48,7 +48,7 @@ impl Book for NoBook {
         if store.full.load(Ordering::Relaxed) {
             return Err(std::io::Error::from(std::io::ErrorKind::StorageFull).into());
         }
-        Ok(Written { change: (), rejects: Vec::new() })
+        Ok(Written { change: (), rejects: Vec::new(), notes: Vec::new() })
     }
 
     fn housekeeping(_store: &NoStore, _job: &Job<Self>) -> Result<(), StoreError> {
@@ -77,6 +77,7 @@ fn spawn_for_test(root: &Supervisor, directory: &Path, health: &HealthBoard) -> 
         publish: Port::from_fn(|_| Ok(())),
         leg,
         shelf: Shelf::default(),
+        journeys: JourneyBook::new(&ReportingSettings::default()),
         links: (),
     };
     let spec = ActorSpec::new("nothing", "nothing");

@@ -5,14 +5,15 @@ use actix::{ActorFutureExt, AsyncContext, WrapFuture};
 use ahash::AHashMap;
 use chrono::{DateTime, Utc};
 use tillstream_domain::{Sale, StoreId};
-use tillstream_messages::{InboundMessage, LedgerReport, QueryError};
-use tillstream_supervision::{Port, SupervisedContext};
+use tillstream_messages::{InboundMessage, LedgerReport, QueryError, StoreLedger};
+use tillstream_supervision::SupervisedContext;
 use tillstream_traces::{Read, Step};
+use tokio::time::Instant;
 
-use super::FIGURES_WITHIN;
 use super::pass::{LedgerChange, Pass};
 use super::side::StoreSide;
 use super::store::{self, LedgerStore, WindowKey};
+use super::{FIGURES_WITHIN, TurnoverPorts};
 use crate::consumer::{Book, Consumer, Job, Written};
 use crate::error::StoreError;
 use crate::leg::Side;
@@ -33,16 +34,32 @@ impl LedgerBook {
         for store in figures.stores.keys() {
             self.stores.entry(*store).or_default();
         }
-        let mut stores = Vec::with_capacity(self.stores.len());
-        for (store, side) in &mut self.stores {
-            let theirs = figures.stores.get(store).cloned().unwrap_or_else(StoreFigures::default);
-            let settled = side.settle(theirs.final_until, window_micros);
-            self.settled.extend(settled.into_iter().map(|start| (*store, start)));
-            let line = side.line(*store, &theirs).map_err(|error| QueryError::Storage(error.to_string()))?;
-            stores.push(line);
-        }
-        stores.sort_unstable_by_key(|line| line.store);
+        let mut known: Vec<_> = self.stores.keys().copied().collect();
+        known.sort_unstable();
+        let lines = known.into_iter().map(|store| Ok(self.line(store, figures, window_micros)?.0));
+        let stores = lines.collect::<Result<_, QueryError>>()?;
         Ok(LedgerReport { stores, poison: self.poison.saturating_add(figures.poison) })
+    }
+
+    /// One store's line, and until when its windows are final. What Turnover has decided since the last time is settled first.
+    pub(crate) fn line(
+        &mut self,
+        store: StoreId,
+        figures: &Figures,
+        window_micros: i64,
+    ) -> Result<(StoreLedger, i64), QueryError> {
+        let theirs = figures.stores.get(&store).cloned().unwrap_or_else(StoreFigures::default);
+        let side = self.stores.entry(store).or_default();
+        let settled = side.settle(theirs.final_until, window_micros);
+        self.settled.extend(settled.into_iter().map(|start| (store, start)));
+        let line = side.line(store, &theirs).map_err(|error| QueryError::Storage(error.to_string()))?;
+        Ok((line, theirs.final_until))
+    }
+
+    /// Sales of a window that is not settled, without those that were rejected.
+    pub(crate) fn counted_in(&self, (store, start): WindowKey) -> u64 {
+        let window = self.stores.get(&store).and_then(|side| side.open.get(&start));
+        window.map_or(0, |counted| counted.accepted.count.saturating_sub(counted.rejected.count))
     }
 }
 
@@ -50,7 +67,7 @@ impl Book for LedgerBook {
     type Store = LedgerStore;
     type Change = LedgerChange;
     type Errand = Vec<WindowKey>;
-    type Links = Port<QueryFigures>;
+    type Links = TurnoverPorts;
 
     const SIDE: Side = Side::Ledger;
     const DIRECTORY: &'static str = store::DIRECTORY;
@@ -78,8 +95,7 @@ impl Book for LedgerBook {
         for message in &job.messages {
             pass.fold(message)?;
         }
-        let (change, rejects) = pass.commit()?;
-        Ok(Written { change, rejects })
+        pass.commit()
     }
 
     fn housekeeping(store: &LedgerStore, _job: &Job<Self>) -> Result<(), StoreError> {
@@ -101,7 +117,8 @@ impl Book for LedgerBook {
     }
 
     fn tick(consumer: &mut Consumer<Self>, ctx: &mut SupervisedContext<Consumer<Self>>) {
-        let asking = consumer.wiring.links.ask(QueryFigures, FIGURES_WITHIN);
+        consumer.wiring.journeys.forget(Instant::now());
+        let asking = consumer.wiring.links.figures.ask(QueryFigures, FIGURES_WITHIN);
         ctx.spawn(asking.into_actor(consumer).map(|answer, actor, _| {
             if let Err(error) = actor.compare(answer) {
                 tracing::debug!(%error, "the ledger's gauges were not refreshed");

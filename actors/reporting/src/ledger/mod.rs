@@ -12,11 +12,12 @@ use std::time::Duration;
 
 use actix::{ActorFutureExt, Handler, ResponseActFuture, WrapFuture};
 use tillstream_messages::{LedgerReport, QueryError, QueryLedger};
-use tillstream_supervision::{AskError, supervised};
+use tillstream_supervision::{AskError, Port, supervised};
 
 use crate::consumer::Consumer;
+use crate::journey::QueryWindow;
 use crate::metrics;
-use crate::turnover::Figures;
+use crate::turnover::{Figures, QueryFigures};
 
 pub(crate) use book::LedgerBook;
 
@@ -25,6 +26,13 @@ pub(crate) type Ledger = Consumer<LedgerBook>;
 
 supervised!(Ledger);
 
+/// What the ledger asks of Turnover.
+#[derive(Clone)]
+pub(crate) struct TurnoverPorts {
+    pub(crate) figures: Port<QueryFigures>,
+    pub(crate) window: Port<QueryWindow>,
+}
+
 /// How long Turnover may take for its figures.
 const FIGURES_WITHIN: Duration = Duration::from_secs(5);
 
@@ -32,7 +40,7 @@ impl Handler<QueryLedger> for Ledger {
     type Result = ResponseActFuture<Self, Result<LedgerReport, QueryError>>;
 
     fn handle(&mut self, _: QueryLedger, _ctx: &mut Self::Context) -> Self::Result {
-        let asking = self.wiring.links.ask(crate::turnover::QueryFigures, FIGURES_WITHIN);
+        let asking = self.wiring.links.figures.ask(QueryFigures, FIGURES_WITHIN);
         Box::pin(asking.into_actor(self).map(|answer, actor, _| actor.compare(answer)))
     }
 }

@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use ahash::AHashMap;
-use tillstream_domain::{Money, PoisonPayload, RejectedMessage, Sale, StoreId, TopicKind};
+use tillstream_domain::{Money, PoisonPayload, RejectedMessage, Sale, SentTotals, StoreId, TopicKind, Topics};
 use tillstream_messages::{InboundMessage, TraceContext};
 use tillstream_traces::Correlation;
 use uuid::Uuid;
 
 use super::side::Counted;
 use super::store::{LedgerStore, WindowKey, window_bytes};
+use crate::consumer::Written;
 use crate::error::StoreError;
+use crate::journey::{Note, Published};
 use crate::rejects::Reject;
 use crate::settings::ReportingPlan;
 use crate::storage::{self, Fields};
@@ -41,6 +43,7 @@ pub(crate) struct Pass<'a> {
     windows: BTreeMap<WindowKey, Counted>,
     poison: u64,
     rejects: Vec<Reject>,
+    notes: Vec<Note>,
 }
 
 /// What an id stands for.
@@ -67,6 +70,7 @@ impl<'a> Pass<'a> {
             windows: settled.iter().map(|key| (*key, Counted::default())).collect(),
             poison: store.poison()?,
             rejects: Vec::new(),
+            notes: Vec::new(),
         })
     }
 
@@ -83,7 +87,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Writes everything in one synced commit.
-    pub(crate) fn commit(self) -> Result<(LedgerChange, Vec<Reject>), StoreError> {
+    pub(crate) fn commit(self) -> Result<Written<LedgerChange>, StoreError> {
         let mut batch = self.store.db.batch();
         for (id, meaning) in &self.ids {
             self.store.sales.put(&mut batch, *id, &meaning.encode());
@@ -103,7 +107,7 @@ impl<'a> Pass<'a> {
         storage::commit(batch, &self.store.gate)?;
         windows.retain(|(_, counted)| *counted != Counted::default());
         let change = LedgerChange { totals: self.totals.into_iter().collect(), windows, poison: self.poison };
-        Ok((change, self.rejects))
+        Ok(Written { change, rejects: self.rejects, notes: self.notes })
     }
 
     /// The first message of an id is the sale; another one with the same content is a repetition, any other a conflict.
@@ -111,9 +115,11 @@ impl<'a> Pass<'a> {
         let meaning = Meaning::Sale { store: sale.store, cents: sale.amount.cents() };
         let Some(known) = self.meaning_of(sale.id.uuid())? else {
             self.ids.insert(sale.id.uuid(), meaning);
+            self.note(message, sale);
             return self.count(sale, false);
         };
         if known == meaning {
+            self.note(message, sale);
             return Ok(());
         }
         let repetition = conflict_id(sale);
@@ -141,6 +147,16 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
+    fn note(&mut self, message: &InboundMessage, sale: &Sale) {
+        let published = Published {
+            sent: SentTotals::from_payload(&message.payload),
+            method: Topics::method_of(&message.topic),
+            trace: message.trace.as_ref().map(|trace| trace.ids().trace),
+            ..Published::bare(*sale)
+        };
+        self.notes.push(Note::Paid(published));
+    }
+
     fn meaning_of(&self, id: Uuid) -> Result<Option<Meaning>, StoreError> {
         if let Some(meaning) = self.ids.get(&id) {
             return Ok(Some(*meaning));
@@ -154,6 +170,7 @@ impl<'a> Pass<'a> {
         tracing::warn!(store.id = %sale.store, transaction.id = %sale.id, "sale `{}` is known with another store or amount", sale.id);
         let detail = format!("the id is known as {known}");
         let document = RejectedMessage::conflict(&self.plan.ledger_queue, sale, &detail);
+        self.notes.push(Note::Refused(*sale, detail));
         self.rejects.push(Reject { tag: message.tag, document, trace: message.trace.clone() });
     }
 

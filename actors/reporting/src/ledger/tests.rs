@@ -10,7 +10,7 @@ use tillstream_messages::{InboundMessage, LedgerReport, StoreLedger};
 use super::book::LedgerBook;
 use super::pass::Pass;
 use super::store::LedgerStore;
-use crate::consumer::Book;
+use crate::consumer::{Book, Written};
 use crate::rejects::Reject;
 use crate::testing::*;
 use crate::turnover::{Figures, StoreFigures};
@@ -36,7 +36,7 @@ impl Bench {
         for message in messages {
             pass.fold(message).expect("folded");
         }
-        let (change, rejects) = pass.commit().expect("committed");
+        let Written { change, rejects, .. } = pass.commit().expect("committed");
         self.book.absorb(change, &plan);
         rejects
     }

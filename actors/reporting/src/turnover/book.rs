@@ -77,8 +77,7 @@ impl Book for TurnoverBook {
         for message in &job.messages {
             pass.fold(message)?;
         }
-        let (change, rejects) = pass.commit()?;
-        Ok(Written { change, rejects })
+        pass.commit()
     }
 
     fn housekeeping(store: &TurnoverStore, job: &Job<Self>) -> Result<(), StoreError> {

@@ -19,6 +19,8 @@ use tokio::task::spawn_blocking;
 
 use crate::consumer::Consumer;
 use crate::error::StoreError;
+use crate::journey::{QueryWindow, WindowAnswer};
+use keys::RowKey;
 
 pub(crate) use book::TurnoverBook;
 pub(crate) use figures::{Figures, StoreFigures};
@@ -67,6 +69,22 @@ impl Handler<QueryFigures> for Turnover {
 
     fn handle(&mut self, _: QueryFigures, _ctx: &mut Self::Context) -> Self::Result {
         Ok(self.book()?.figures())
+    }
+}
+
+impl Handler<QueryWindow> for Turnover {
+    type Result = ResponseFuture<Result<WindowAnswer, QueryError>>;
+
+    fn handle(&mut self, question: QueryWindow, _ctx: &mut Self::Context) -> Self::Result {
+        let key = RowKey::new(question.start.timestamp_micros(), question.store);
+        let (store, readers) = (self.store(), self.readers.clone());
+        let figures = self.book().map(|book| book.figures());
+        Box::pin(async move {
+            let (store, figures) = (store?, figures?);
+            let _turn = readers.acquire_owned().await;
+            let row = spawn_blocking(move || store.row(key)).await.map_err(StoreError::from)??;
+            Ok(WindowAnswer { event: row.and_then(|row| row.event), figures })
+        })
     }
 }
 

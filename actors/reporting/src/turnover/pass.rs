@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use ahash::AHashMap;
 use chrono::{DateTime, Utc};
 use tillstream_domain::{
-    AggregatedEvent, LateSale, PoisonPayload, RejectedMessage, StoreId, TopicKind, TransactionId, rfc3339,
+    AggregatedEvent, LateSale, PoisonPayload, RejectedMessage, Sale, SentTotals, StoreId, TopicKind, TransactionId,
+    rfc3339,
 };
 use tillstream_messages::{InboundMessage, TraceContext};
 use tillstream_traces::{Correlation, Step};
@@ -16,7 +17,9 @@ use super::figures::StoreFigures;
 use super::keys::RowKey;
 use super::row::Row;
 use super::store::{TurnoverStore, day_of};
+use crate::consumer::Written;
 use crate::error::StoreError;
+use crate::journey::{Note, Published};
 use crate::rejects::Reject;
 use crate::settings::ReportingPlan;
 use crate::storage;
@@ -42,6 +45,7 @@ pub(crate) struct Pass<'a> {
     figures: AHashMap<StoreId, StoreFigures>,
     poison: u64,
     rejects: Vec<Reject>,
+    notes: Vec<Note>,
 }
 
 impl<'a> Pass<'a> {
@@ -62,6 +66,7 @@ impl<'a> Pass<'a> {
             figures: AHashMap::new(),
             poison: store.poison()?,
             rejects: Vec::new(),
+            notes: Vec::new(),
         })
     }
 
@@ -70,13 +75,16 @@ impl<'a> Pass<'a> {
         match read(message, self.plan) {
             Ok(Fact::Window(event)) => self.fold_event(event),
             Ok(Fact::Late(late)) => self.fold_late(&late),
-            Ok(Fact::Failed(store, id)) => self.fold_failed(store, id),
+            Ok(Fact::Failed(store, id)) => {
+                self.note_failed(message);
+                self.fold_failed(store, id)
+            }
             Err(error) => self.reject(message, &error),
         }
     }
 
     /// Writes everything in one synced commit.
-    pub(crate) fn commit(self) -> Result<(TurnoverChange, Vec<Reject>), StoreError> {
+    pub(crate) fn commit(self) -> Result<Written<TurnoverChange>, StoreError> {
         let mut batch = self.store.db.batch();
         for key in &self.changed {
             batch.insert(&self.store.rows, key.bytes(), self.rows[key].encode());
@@ -94,10 +102,12 @@ impl<'a> Pass<'a> {
         }
         self.store.put_poison(&mut batch, self.poison);
         storage::commit(batch, &self.store.gate)?;
-        Ok((TurnoverChange { figures: self.figures.into_iter().collect(), poison: self.poison }, self.rejects))
+        let change = TurnoverChange { figures: self.figures.into_iter().collect(), poison: self.poison };
+        Ok(Written { change, rejects: self.rejects, notes: self.notes })
     }
 
     fn fold_event(&mut self, event: AggregatedEvent) -> Result<(), StoreError> {
+        self.notes.push(Note::Window(event.clone()));
         let key = RowKey::new(event.window_start.timestamp_micros(), event.store_id);
         let known = self.row(key)?.event.clone();
         if known.as_ref().is_some_and(|known| known.rank() >= event.rank()) {
@@ -111,6 +121,7 @@ impl<'a> Pass<'a> {
     }
 
     fn fold_late(&mut self, late: &LateSale) -> Result<(), StoreError> {
+        self.notes.push(Note::Late(late.sale));
         let key = RowKey::new(late.window_start.timestamp_micros(), late.sale.store);
         let mark = key.late(late.sale.id);
         if self.late.contains(&mark) || self.store.late.contains_key(mark)? {
@@ -124,6 +135,14 @@ impl<'a> Pass<'a> {
         row.late_cents = row.late_cents.saturating_add(late.sale.amount.cents());
         row.window_end = window_end;
         Ok(())
+    }
+
+    /// The payload says more than is counted; where it cannot be read, nobody can ask for the payment.
+    fn note_failed(&mut self, message: &InboundMessage) {
+        let Ok(sale) = Sale::from_failed_payment(&message.payload) else { return };
+        let trace = message.trace.as_ref().map(|trace| trace.ids().trace);
+        let sent = SentTotals::from_payload(&message.payload);
+        self.notes.push(Note::Failed(Published { sent, trace, ..Published::bare(sale) }));
     }
 
     fn fold_failed(&mut self, store: StoreId, id: TransactionId) -> Result<(), StoreError> {

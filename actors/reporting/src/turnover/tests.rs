@@ -12,7 +12,7 @@ use super::book::TurnoverBook;
 use super::pass::Pass;
 use super::query;
 use super::store::{TurnoverStore, days_of};
-use crate::consumer::Book;
+use crate::consumer::{Book, Written};
 use crate::rejects::Reject;
 use crate::testing::*;
 
@@ -26,7 +26,7 @@ fn fold_for_test(directory: &Path, messages: &[InboundMessage]) -> (TurnoverBook
     for message in messages {
         pass.fold(message).expect("folded");
     }
-    let (change, rejects) = pass.commit().expect("committed");
+    let Written { change, rejects, .. } = pass.commit().expect("committed");
     book.absorb(change, &plan);
     (book, rejects)
 }
