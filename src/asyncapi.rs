@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 use tillstream_broker::QueueSpec;
-use tillstream_domain::{BrokerUser, PaymentMethod, PaymentStatus, TopicKind};
+use tillstream_domain::{BrokerUser, Correction, PaymentMethod, PaymentStatus, TopicKind};
 
 use crate::http;
 
@@ -243,7 +243,10 @@ fn schemas(http: &http::Documents) -> Value {
     schemas["Sale"] = json!({
         "allOf": [
             { "$ref": "#/components/schemas/Transaction" },
-            { "type": "object", "required": ["accepted_at"], "properties": { "accepted_at": time } },
+            { "type": "object", "required": ["accepted_at"], "properties": {
+                "accepted_at": time,
+                "corrections": corrections(&amount),
+            } },
         ],
     });
     schemas["LateSale"] = object(&[
@@ -265,6 +268,14 @@ fn schemas(http: &http::Documents) -> Value {
     schemas["RejectedMessage"]["properties"]["total_amount"] = amount;
     schemas["UserProperties"] = user_properties();
     schemas
+}
+
+/// Absent where nothing was corrected.
+fn corrections(amount: &Value) -> Value {
+    let field = json!({ "enum": [Correction::TOTAL, Correction::RECEIPT_TOTAL] });
+    let mut list = json!({ "type": "array", "minItems": 1, "description": "What validation replaced; absent where the till was right" });
+    list["items"] = object(&[("field", &field), ("sent", amount), ("recorded", amount)]);
+    list
 }
 
 fn object(fields: &[(&str, &Value)]) -> Value {

@@ -22,6 +22,7 @@ mod faults;
 mod generator;
 mod health;
 mod in_flight;
+mod journey;
 mod ledger;
 mod log;
 mod metrics;

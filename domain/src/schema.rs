@@ -11,7 +11,7 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::ids::{MAX_DIGITS, MAX_IDENTIFIER};
 use crate::money::{LIMIT_CENTS, LIMIT_SUM_CENTS};
 use crate::rules::limits;
-use crate::{AggregatedEvent, Item, PaymentMethod, PaymentStatus, Receipt, Rules, ValidTransaction};
+use crate::{AggregatedEvent, Item, PaymentMethod, PaymentStatus, Receipt, Rules, TransactionId, ValidTransaction};
 
 mod pattern;
 
@@ -56,6 +56,14 @@ impl ToSchema for ValidTransaction {
         schemas.push((Receipt::name().into_owned(), Receipt::schema()));
     }
 }
+
+impl PartialSchema for TransactionId {
+    fn schema() -> RefOr<Schema> {
+        uuid("A transaction's id, in any text form of a UUID").into()
+    }
+}
+
+impl ToSchema for TransactionId {}
 
 impl PartialSchema for Item {
     fn schema() -> RefOr<Schema> {

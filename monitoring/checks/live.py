@@ -135,6 +135,28 @@ def a_browser_on_prometheus_shows_both():
     eventually("the page to show turnover and restarts", 30, shown)
 
 
+def a_browser_on_prometheus_finds_a_transaction():
+    """The page leads to every process that may know it; one of them does."""
+    known, transaction = SERVICES[0], "3fa85f64-5717-4562-b3fc-2c963f66afa6"
+    assert known.sell(transaction=transaction)[0] == 200
+
+    def links():
+        status, page = fetch("%s/consoles/transaction.html?id=%s" % (PROMETHEUS.address, transaction))
+        assert status == 200, page
+        found = re.findall(r'<a href="http://([^/"]+)(/api/v1/transactions/[^"]+)"', page)
+        return found if len(found) == len(SERVICES) else None
+
+    paths = dict(eventually("a link to each replica", 30, links))
+    assert set(paths) == {service.address for service in SERVICES}, paths
+    eventually(
+        "the journey of the sale",
+        30,
+        lambda: '"steps":[{"step":"received"' in known.ask(paths[known.address], user=known.user())[1],
+    )
+    _, page = fetch("%s/consoles/transaction.html?id=%s" % (PROMETHEUS.address, "%22%3E%3Cscript%3E/.."))
+    assert "<script" not in page and "/transactions/%22%3E%3Cscript%3E%2F../journey" in page, page
+
+
 def numbers(text):
     """Samples that are numbers: a quotient by nothing is none."""
     return [sample for sample in PROMETHEUS.query(text) if sample["value"][1] != "NaN"]
@@ -204,6 +226,7 @@ def main():
         how_much_did_store_3_sell_in_the_last_minute,
         which_actor_restarted_and_why,
         a_browser_on_prometheus_shows_both,
+        a_browser_on_prometheus_finds_a_transaction,
         d28_every_query_of_the_dashboards_about_these_processes_answers,
     ):
         runner.run(check)

@@ -70,9 +70,8 @@ def greet():
     for question, expression in QUESTIONS:
         asked = urllib.parse.urlencode({"g0.expr": expression, "g0.tab": "1"})
         print("  %s?\n    http://%s/classic/graph?%s" % (question, PROMETHEUS, asked))
-    print(
-        "  where is transaction X?\n    grep -rh X data/audit*     has every corrected and every refused one, with its trace_id;"
-    )
+    print("  where is transaction X?\n    http://%s/consoles/transaction.html asks for its id" % PROMETHEUS)
+    print("    grep -rh X data/audit*     has every corrected and every refused one, with its trace_id;")
     print(
         "    with a collector and Tempo beside it (traces.endpoint), Grafana's page `Find a transaction` shows its trace"
     )

@@ -95,6 +95,16 @@ pub struct TurnoverParameters {
     limit: Option<u32>,
 }
 
+/// Which sale.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[allow(dead_code)]
+pub struct JourneyParameters {
+    /// The `transaction_id`, in any text form of a UUID.
+    #[param(inline, value_type = tillstream_domain::TransactionId, example = "3fa85f64-5717-4562-b3fc-2c963f66afa6")]
+    id: String,
+}
+
 /// Headers of the routes that break something.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
@@ -175,11 +185,11 @@ pub enum ReadErrors {
     Unavailable(DetailDocument),
 }
 
-/// A query string that breaks rules.
+/// A query string or a path that breaks rules.
 #[derive(IntoResponses)]
 #[allow(dead_code)]
 pub enum InvalidInput {
-    /// The query breaks rules; all of them are named.
+    /// The query or the path breaks rules; all of them are named.
     #[response(status = 422)]
     Invalid(InvalidDocument),
 }

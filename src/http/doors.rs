@@ -8,7 +8,8 @@ use std::time::Duration;
 use actix::Message;
 use tillstream_generator::Rate;
 use tillstream_messages::{
-    ListSecrets, PublishAggregate, QueryLedger, QueryTurnover, RefreshSecrets, ReloadCertificate, ValidateSale,
+    ListSecrets, PublishAggregate, QueryJourney, QueryLedger, QueryTurnover, RefreshSecrets, ReloadCertificate,
+    ValidateSale,
 };
 use tillstream_supervision::{AskError, Port};
 
@@ -26,6 +27,8 @@ pub struct Doors {
     pub aggregate: Option<Door<PublishAggregate>>,
     /// Role reporting.
     pub turnover: Option<Door<QueryTurnover>>,
+    /// Role reporting.
+    pub journey: Option<Door<QueryJourney>>,
     /// Role reporting.
     pub ledger: Option<Door<QueryLedger>>,
     /// Role pos.

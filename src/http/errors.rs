@@ -70,7 +70,7 @@ pub enum ApiError {
     /// The input breaks these rules.
     #[error("the input breaks {} rules", .errors.len())]
     Invalid {
-        /// What was looked at: `request body` or `query`.
+        /// What was looked at: `request body`, `query` or `path`.
         what: &'static str,
         /// All of them at once.
         errors: Vec<RuleError>,

@@ -64,6 +64,21 @@ pub fn wants_openmetrics(request: &HttpRequest) -> bool {
     openmetrics > 0 && openmetrics >= weight("text/plain")
 }
 
+/// Whether a page is wanted more than JSON is: browsers say so, programs that take anything do not.
+pub fn prefers_a_page(request: &HttpRequest) -> bool {
+    let mut weights = (0, 0);
+    for (kind, weight) in accepted(request.headers()) {
+        match kind.to_ascii_lowercase().as_str() {
+            "text/html" => weights.0 = weight.max(weights.0),
+            "application/json" | "application/problem+json" | "application/*" | "*/*" => {
+                weights.1 = weight.max(weights.1);
+            }
+            _ => {}
+        }
+    }
+    weights.0 > weights.1
+}
+
 /// Whether the body may be read as JSON: the original takes bodies without a type, and so do we.
 pub fn is_json_or_unspecified(request: &HttpRequest) -> bool {
     let Some(value) = request.headers().get(header::CONTENT_TYPE) else { return true };
@@ -154,6 +169,21 @@ mod tests {
         assert!(!wants("text/plain;version=0.0.4, application/openmetrics-text;q=0.3"));
         assert!(!wants("application/openmetrics-text;q=0"));
         assert!(!wants("*/*"));
+    }
+
+    #[test]
+    fn a_browser_prefers_a_page_and_a_program_does_not() {
+        let page = |accept: &str| {
+            prefers_a_page(&TestRequest::default().insert_header((header::ACCEPT, accept)).to_http_request())
+        };
+        assert!(page("text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"));
+        assert!(page("Text/HTML"));
+        assert!(!prefers_a_page(&TestRequest::default().to_http_request()));
+        for program in
+            ["*/*", "application/json", "application/json, text/html", "text/html;q=0.5, */*", "text/html;q=0"]
+        {
+            assert!(!page(program), "{program}");
+        }
     }
 
     #[test]

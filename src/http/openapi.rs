@@ -22,6 +22,7 @@ use super::prefix::{PREFIX, was_prefixed};
         super::transactions::post,
         super::aggregates::post,
         super::turnover::get,
+        super::journey::get,
         super::ledger::get,
         super::actors::get,
         super::faults::break_actor,

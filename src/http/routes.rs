@@ -6,7 +6,8 @@ use actix_web::{FromRequest, Resource, Responder, Route, guard, web};
 
 use super::errors::ApiError;
 use super::{
-    actors, aggregates, faults, generator, health, ledger, log, metrics, openapi, secrets, transactions, turnover,
+    actors, aggregates, faults, generator, health, journey, ledger, log, metrics, openapi, secrets, transactions,
+    turnover,
 };
 
 /// All routes; each path is one resource, so that another method is a 405 and not a 404.
@@ -15,6 +16,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .service(posting("/api/v1/pos/validate_transaction", transactions::post))
         .service(posting("/api/v1/pos/amount-per-store", aggregates::post))
         .service(getting("/api/v1/pos/turnover", turnover::get))
+        .service(getting("/api/v1/transactions/{id}/journey", journey::get))
         .service(getting("/api/v1/ledger", ledger::get))
         .service(getting("/api/v1/actors", actors::get))
         .service(posting("/api/v1/actors/{path}/fault", faults::break_actor))

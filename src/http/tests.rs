@@ -24,6 +24,7 @@ use crate::faults::{Environment, InForce};
 mod audit;
 mod faults;
 mod health;
+mod journey;
 mod log;
 mod matrix;
 mod secrets;

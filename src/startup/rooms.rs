@@ -213,6 +213,7 @@ impl Wiring<'_> {
             to_come: ledger_flow,
         })?;
         rooms.doors.turnover = Some(reporting.turnover.into());
+        rooms.doors.journey = Some(reporting.journey.into());
         rooms.doors.ledger = Some(reporting.ledger.into());
         rooms.in_order_of_data.push(supervisor);
         Ok(())

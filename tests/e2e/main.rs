@@ -20,6 +20,7 @@ mod health;
 mod http_answers;
 mod http_bodies;
 mod http_queries;
+mod journey;
 mod logs;
 mod metrics;
 mod network;

@@ -100,6 +100,8 @@ pub enum StepKind {
     Received {
         /// What the till's clock said.
         timestamp: DateTime<Utc>,
+        /// What validation's clock said.
+        accepted_at: DateTime<Utc>,
         /// Of the message's trace, where it had one.
         trace_id: Option<u128>,
     },

@@ -84,8 +84,8 @@ impl Known<'_> {
     }
 
     fn received(&self, sale: &Sale) -> JourneyStep {
-        let what = StepKind::Received { timestamp: sale.timestamp, trace_id: self.note.trace_id() };
-        observed(Some(sale.accepted_at), self.origin(), what)
+        let (timestamp, accepted_at, trace_id) = (sale.timestamp, sale.accepted_at, self.note.trace_id());
+        observed(Some(accepted_at), self.origin(), StepKind::Received { timestamp, accepted_at, trace_id })
     }
 
     fn corrected(&self, sale: &Sale) -> impl Iterator<Item = JourneyStep> {

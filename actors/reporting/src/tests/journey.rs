@@ -184,7 +184,10 @@ async fn what_the_till_had_sent_its_trace_and_its_repetitions_are_told_and_no_ca
         assert_eq!(journey.steps[1].what, corrected("total_amount"));
         assert_eq!(journey.steps[2].what, corrected("receipt.total_amount"));
         let trace_id = Some(0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736);
-        assert_eq!(journey.steps[0].what, StepKind::Received { timestamp: body.timestamp, trace_id });
+        assert_eq!(
+            journey.steps[0].what,
+            StepKind::Received { timestamp: body.timestamp, accepted_at: sample_time(0), trace_id }
+        );
         let StepKind::Published { topic, deliveries: 2, .. } = &journey.steps[3].what else { panic!("{journey:?}") };
         assert!(topic.contains("/-/cash/success/"), "{topic}");
         let all = format!("{journey:?}");
