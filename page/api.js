@@ -33,7 +33,8 @@ export class Refused extends Error {
 /** Amounts become strings before JSON makes floats of them. */
 export function parse(text) {
   try {
-    return JSON.parse(text.replace(/(:\s*)(-?\d+\.\d+)(?=\s*[,}\]])/g, '$1"$2"'));
+    // Strings are stepped over, whatever they say.
+    return JSON.parse(text.replace(/"(?:[^"\\]|\\.)*"|-?\d+\.\d+/g, (part) => (part.startsWith('"') ? part : `"${part}"`)));
   } catch {
     return null;
   }

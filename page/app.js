@@ -48,7 +48,7 @@ function drawLink() {
   const state = lost === null ? "live" : lost.why === null ? "connecting" : "lost";
   attribute(byId("link"), "data-state", state);
   text(byId("link-text"), { live: `Live, ${model.user?.user ?? ""}`, connecting: "Connecting", lost: "Connection lost" }[state]);
-  attribute(byId("main"), "data-stale", state === "lost" && model.state !== null);
+  attribute(byId("main"), "data-stale", String(state === "lost" && model.state !== null));
   attribute(byId("banner"), "hidden", state !== "lost");
   if (state !== "lost") return;
   const old = model.state === null ? "" : ` What you see is from ${time(Date.parse(model.state.at))} and not renewed.`;

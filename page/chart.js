@@ -93,7 +93,7 @@ export class WindowChart {
     const period = niceTime(every * this.slots[0].end - every * this.slots[0].start);
     const times = this.slots.flatMap((slot, index) => (slot.start % period === 0 ? this.timeTick(slot, index, period) : []));
     const units = [
-      svg("text", { class: "tick unit", x: 0, y: 10 }, this.unit),
+      svg("text", { class: "tick unit", x: 0, y: 12 }, this.unit),
       svg("text", { class: "tick unit", x: MARGIN.left - 8, y: this.tall - 7, "text-anchor": "end" }, "time"),
     ];
     return [...lines, ...times, ...units];

@@ -43,10 +43,10 @@ function panel(name) {
   const problem = h("p", { class: "problem", role: "status" });
   const close = h("button", { type: "button", class: "quiet", onclick: () => byId("store").close() }, "Close");
   const heads = ["Window", "Turnover", "Sales", "Late", "State", "Told at"].map((word) => h("th", { scope: "col" }, word));
-  const table = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Its last windows" },
+  const table = h("div", { class: "scroll", hidden: true, tabindex: "0", role: "region", "aria-label": "Its last windows" },
     h("table", {}, h("caption", {}, "Its last windows, as /api/v1/pos/turnover tells them"), h("thead", {}, h("tr", {}, heads)), rows));
   const title = h("div", { class: "title-row" }, h("h2", { id: "store-title" }, name.replace("STORE_", "Store ")), close);
-  return { name, chart, facts, equation, rows, problem, parts: [title, facts, equation, problem, chart.element, table] };
+  return { name, chart, facts, equation, rows, table, problem, parts: [title, facts, equation, problem, chart.element, table] };
 }
 
 async function readAgain(mine) {
@@ -56,6 +56,7 @@ async function readAgain(mine) {
         read(`api/v1/pos/turnover?store_id=${mine.name}&limit=${WINDOWS}`), read(`api/v1/stores?search=${mine.name}&limit=100`)]);
       mine.store = stores.stores.find(({ store_id: id }) => id === mine.name);
       text(mine.problem, windows.length + (mine.store ? 1 : 0) === 0 ? "This store has not sold anything." : "");
+      attribute(mine.table, "hidden", windows.length === 0);
       list(mine.rows, windows, ({ window_start: start }) => start, newRow, fillRow);
     } catch (error) {
       text(mine.problem, error.message);

@@ -76,16 +76,15 @@ function newRow([name]) {
   return h("li", {}, h("button", { type: "button", "data-store": name },
     h("span", { class: "name" }, name.replace("STORE_", "Store ")),
     svg("svg", { class: "spark", "aria-hidden": "true" }),
-    h("span", { class: "figure" }), h("span", { class: "note" })));
+    h("span", { class: "figure" }, h("span"), h("span", { class: "unseen" }, " in the last minute")), h("span", { class: "note" })));
 }
 
 function fillRow(row, name, store, model) {
   const [, spark, figure, below] = row.firstChild.children;
   const off = store.ledger && (store.ledger.imbalance.count !== 0 || cents(store.ledger.imbalance.amount) !== 0n);
   drawSpark(spark, model.slots(store, 18, name));
-  text(figure, money(store.last_minute));
-  text(below, `${off ? "books off · " : ""}${money(store.accepted)} in total`);
+  text(figure.firstChild, money(store.last_minute));
+  text(below, off ? "books do not agree" : `${money(store.accepted)} in total`);
   attribute(row.firstChild, "class", off ? "bad" : null);
-  attribute(row.firstChild, "aria-label", `${name}: ${money(store.last_minute)} in the last minute, ${money(store.accepted)} in total${off ? ", books do not agree" : ""}`);
 }
 

@@ -124,7 +124,7 @@ fn python(folder: &Path, given: &Value) -> Result<Tests> {
 
 fn node(folder: &Path, given: &Value) -> Result<Tests> {
     let mut command = Command::new("node");
-    command.arg(script("node/smf_clients.js")?).env("NODE_PATH", set_up::node_modules()?);
+    command.arg(script("node/smf_clients.js")?).env("NODE_PATH", set_up::node_modules("node")?);
     counted_with(command, folder, given)
 }
 

@@ -2,6 +2,7 @@
 //! Knows nothing of sales; it reads manifests and sources, runs cargo and sums up what happened.
 #![expect(clippy::print_stdout, reason = "a command line tool talks on stdout")]
 
+mod browser;
 mod clients;
 mod end_to_end;
 mod fences;
@@ -33,6 +34,8 @@ const USAGE: &str = "usage: cargo xtask <command>
   bench          the figures of docs/PERFORMANCE.md, as markdown
   solclient      fetch the official Solace client library into target/solclient
   clients        drive the built broker with Solace's own Python and JavaScript clients
+  browser        the live page in Chromium, against the built service; pictures in target/screenshots
+  screenshot     the picture in the README, from the optimised service under load
   schemathesis   drive the built service with schemathesis
   monitoring     check monitoring/, and ask its dashboards' queries of a real Prometheus that watches the built service
   alarms         make every alert fire for real; needs the right to mount a tmpfs
@@ -59,6 +62,8 @@ fn run(arguments: &[String]) -> Result<()> {
         ["bench", rest @ ..] => plan::bench(rest),
         ["leaks"] => set_up::run("leaks").and_then(|()| leaks::run()).map(drop),
         ["clients"] => clients::run().map(drop),
+        ["browser"] => browser::run().map(drop),
+        ["screenshot"] => browser::screenshot(),
         ["schemathesis"] => schemathesis::run(),
         ["monitoring"] => monitoring::run().map(drop),
         ["alarms"] => monitoring::alarms().map(drop),

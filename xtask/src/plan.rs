@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::stages::{Stages, Tests, cargo, counted, plain};
-use crate::{clients, end_to_end, fences, leaks, monitoring, schemathesis, set_up, style, workspace};
+use crate::{browser, clients, end_to_end, fences, leaks, monitoring, schemathesis, set_up, style, workspace};
 
 /// How long each libFuzzer target runs in a soak.
 const FUZZ_SECONDS: u32 = 600;
@@ -37,6 +37,7 @@ pub fn test() -> Result<()> {
     stages.run("end-to-end on embedded", end_to_end::on_embedded);
     stages.run("end-to-end on solace", || end_to_end::on_solace(&[]));
     stages.run("official clients", clients::run);
+    stages.run("browser", browser::run);
     stages.run("schemathesis", || plain(schemathesis::run()));
     stages.run("monitoring", monitoring::run);
     stages.finish()

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{solclient, workspace};
 
-/// Ensures everything that `kind` (test, clients, openbao, monitoring, bench, leaks or soak) needs.
+/// Ensures everything that `kind` (test, clients, browser, openbao, monitoring, bench, leaks or soak) needs.
 pub fn run(kind: &str) -> Result<()> {
     match kind {
         "bench" => {
@@ -32,7 +32,11 @@ pub fn run(kind: &str) -> Result<()> {
         "clients" => {
             packages(&[PYTHON, NODE, NPM])?;
             environment("solclient")?;
-            node_environment()
+            node_environment("node")
+        }
+        "browser" => {
+            packages(&[NODE, NPM, CHROMIUM, INTER])?;
+            node_environment(kind)
         }
         "openbao" => openbao(),
         "monitoring" => {
@@ -41,13 +45,14 @@ pub fn run(kind: &str) -> Result<()> {
         }
         _ => {
             components()?;
-            packages(&[STRACE, PYTHON, NODE, NPM, PROMETHEUS, ALERTMANAGER])?;
+            packages(&[STRACE, PYTHON, NODE, NPM, CHROMIUM, INTER, PROMETHEUS, ALERTMANAGER])?;
             environment("test")?;
             environment("monitoring")?;
             environment("openbao")?;
             environment("rotel")?;
             environment("solclient")?;
-            node_environment()?;
+            node_environment("node")?;
+            node_environment("browser")?;
             solclient::ensure()
         }
     }
@@ -67,9 +72,9 @@ pub fn python_bin(kind: &str, program: &str) -> Result<PathBuf> {
     Ok(workspace::target_dir()?.join(format!("venv-{kind}/bin/{program}")))
 }
 
-/// Where Node finds the packages of tests/node.
-pub fn node_modules() -> Result<PathBuf> {
-    Ok(workspace::target_dir()?.join("node/node_modules"))
+/// Where Node finds the packages of tests/node or tests/browser.
+pub fn node_modules(kind: &str) -> Result<PathBuf> {
+    Ok(workspace::target_dir()?.join(kind).join("node_modules"))
 }
 
 /// Ensures a Python that can make virtual environments.
@@ -89,6 +94,11 @@ const PROMETHEUS: Package = ("prometheus", "promtool", &["--version"]);
 const ALERTMANAGER: Package = ("prometheus-alertmanager", "amtool", &["--version"]);
 const NODE: Package = ("nodejs", "node", &["--version"]);
 const NPM: Package = ("npm", "npm", &["--version"]);
+const CHROMIUM: Package = ("chromium", CHROMIUM_PROGRAM, &["--version"]);
+/// A typeface that the page asks for first, so that pictures of it do not depend on what else is installed.
+const INTER: Package = ("fonts-inter", "fc-list", &["--quiet", "Inter"]);
+/// Debian's, not whatever a PATH has: the stage drives this one.
+pub const CHROMIUM_PROGRAM: &str = "/usr/bin/chromium";
 
 fn packages(wanted: &[Package]) -> Result<()> {
     let missing: Vec<&str> =
@@ -139,21 +149,21 @@ fn environment(kind: &str) -> Result<()> {
     std::fs::write(&stamp, wanted).with_context(|| format!("write {}", stamp.display()))
 }
 
-/// Installs what tests/node pins, outside the sources; the stamp holds the pins that it was made from.
-fn node_environment() -> Result<()> {
-    let pins = workspace::root()?.join("tests/node");
-    let folder = workspace::target_dir()?.join("node");
-    let wanted =
-        std::fs::read_to_string(pins.join("package-lock.json")).context("read tests/node/package-lock.json")?;
+/// Installs what tests/node or tests/browser pins, outside the sources; the stamp holds the pins that it was made from.
+fn node_environment(kind: &str) -> Result<()> {
+    let pins = workspace::root()?.join("tests").join(kind);
+    let folder = workspace::target_dir()?.join(kind);
+    let lock = pins.join("package-lock.json");
+    let wanted = std::fs::read_to_string(&lock).with_context(|| format!("read {}", lock.display()))?;
     let stamp = folder.join("pins");
     if std::fs::read_to_string(&stamp).is_ok_and(|made_from| made_from == wanted) {
-        println!("set-up: packages for Node are there");
+        println!("set-up: packages of tests/{kind} are there");
         return Ok(());
     }
-    println!("set-up: installing packages for Node");
+    println!("set-up: installing packages of tests/{kind}");
     std::fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
     for file in ["package.json", "package-lock.json"] {
-        std::fs::copy(pins.join(file), folder.join(file)).with_context(|| format!("copy tests/node/{file}"))?;
+        std::fs::copy(pins.join(file), folder.join(file)).with_context(|| format!("copy tests/{kind}/{file}"))?;
     }
     let arguments = ["ci", "--no-audit", "--no-fund", "--loglevel=error", "--ignore-scripts"];
     succeed(Command::new("npm").args(arguments).current_dir(&folder))?;
