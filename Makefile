@@ -1,12 +1,12 @@
 # Everything a newcomer needs, one command each. Needs a Rust toolchain; what else is missing is installed by the recipe.
 # A Debian or Ubuntu machine is assumed where packages are installed (as root, else with sudo).
 .DEFAULT_GOAL := help
-.PHONY: help run monitor test bench soak solclient openbao fmt lint linker
+.PHONY: help run monitor screenshot test bench soak solclient openbao fmt lint linker
 
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 help: ## Say what each command does
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-9s %s\n", $$1, $$2 }'
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
 
 run: linker ## Build the service (optimised) and run all its roles on the embedded broker; prints the URLs
 	@echo "building; the first time takes some minutes"
@@ -20,6 +20,10 @@ monitor: linker ## The same with Prometheus and Alertmanager beside it, and page
 
 test: linker ## Install what the tests need, run all checks and tests, print the time per stage
 	cargo xtask test
+
+screenshot: linker ## The picture in the README: the live page after some minutes under load, in Chromium
+	cargo build --release --bin tillstream
+	@cargo xtask screenshot
 
 bench: linker ## Measure throughput, latency, memory and recovery; prints markdown for docs/PERFORMANCE.md (about 15 minutes)
 	cargo xtask bench
