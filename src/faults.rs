@@ -109,9 +109,9 @@ impl Faults {
         self.0.book.get(id)
     }
 
-    /// All faults that the book still has, newest first.
-    pub fn newest(&self) -> Vec<FaultRecord> {
-        self.0.book.newest()
+    /// The newest faults that the book has, newest first.
+    pub fn newest(&self, limit: usize) -> Vec<FaultRecord> {
+        self.0.book.newest(limit)
     }
 
     fn open(&self, target: &str, kind: &'static str, user: &str) -> u64 {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tillstream_supervision::Node;
 
 use crate::faults::Faults;
+use crate::live::Live;
 use crate::telemetry::LogControl;
 
 mod actors;
@@ -17,6 +18,7 @@ mod body;
 mod documents;
 mod doors;
 mod errors;
+mod events;
 mod examples;
 mod faults;
 mod generator;
@@ -29,12 +31,14 @@ mod metrics;
 mod negotiate;
 mod openapi;
 mod openmetrics;
+mod page;
 mod prefix;
 mod problem;
 mod routes;
 mod secrets;
 mod server;
 mod settings;
+mod stores;
 mod trace;
 mod transactions;
 mod turnover;
@@ -73,6 +77,8 @@ pub struct Api {
     pub tree: Arc<dyn Fn() -> Node + Send + Sync>,
     /// What can be broken here.
     pub faults: Faults,
+    /// For pages that watch; where reporting runs.
+    pub live: Option<Live>,
     /// Which lines are logged.
     pub log: LogControl,
 }

@@ -7,6 +7,7 @@ pub mod commands;
 pub mod disk;
 pub mod faults;
 pub mod http;
+pub mod live;
 pub mod roles;
 pub mod settings;
 pub mod shutdown;

@@ -20,6 +20,7 @@ use tillstream_window::{DedupSettings, WindowSettings};
 
 use crate::cli::ConfigArgs;
 use crate::http::HttpSettings;
+use crate::live::LiveSettings;
 use crate::roles::Roles;
 use crate::shutdown::ShutdownSettings;
 use crate::telemetry::LogSettings;
@@ -66,6 +67,8 @@ pub struct Settings {
     pub dedup: DedupSettings,
     /// Turnover and ledger.
     pub reporting: ReportingSettings,
+    /// The live page.
+    pub live: LiveSettings,
     /// Simulated tills.
     pub pos: PosSettings,
     /// Where secrets come from.
@@ -159,6 +162,7 @@ impl Settings {
             self.vault.check().map_err(|error| SettingsError::Inconsistent(error.to_string()))?;
         }
         self.audit.check().map_err(|error| SettingsError::Inconsistent(error.to_string()))?;
+        self.live.check().map_err(|error| SettingsError::Inconsistent(error.to_string()))?;
         self.tokens.check().map_err(|error| SettingsError::Inconsistent(error.to_string()))?;
         self.tls.check().map_err(|error| SettingsError::Inconsistent(error.to_string()))?;
         self.window.rules().map(drop).map_err(|error| SettingsError::Inconsistent(error.to_string()))

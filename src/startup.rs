@@ -18,6 +18,7 @@ use tillstream_supervision::{ActorSpec, Supervisor, Watchdog};
 use tracing::{info, warn};
 
 use crate::http::{BoundServer, Doors, Health, InFlight, UserBook};
+use crate::live::Live;
 use crate::roles::Role;
 use crate::settings::Settings;
 use crate::shutdown::end_helpless;
@@ -36,6 +37,7 @@ mod announce;
 mod api;
 mod carrier;
 mod drain;
+mod live;
 mod patience;
 mod places;
 mod rooms;
@@ -69,6 +71,7 @@ pub struct Application {
     address: SocketAddr,
     server: ServerHandle,
     in_flight: InFlight,
+    live: Option<Live>,
     health: Health,
     doors: Doors,
     root: Supervisor,
@@ -130,6 +133,7 @@ impl Application {
         let api = built.api();
         let (gate, doors) = (api.gate.clone(), api.doors.clone());
         let (health, in_flight) = (api.health.clone(), api.in_flight.clone());
+        let live = live::spawn(&settings, &api, &root, &places.control)?;
         let (serving, server) = socket.run(api)?;
         actix_rt::spawn(serving);
 
@@ -149,6 +153,7 @@ impl Application {
             address,
             server,
             in_flight,
+            live,
             health,
             doors,
             root,

@@ -140,19 +140,22 @@ pub enum Action {
     ReadLogFilter,
     /// Set which lines are logged.
     SetLogFilter,
+    /// Watch the live page.
+    Watch,
 }
 
 impl UserRole {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Pos, Self::Aggregation, Self::Reporting, Self::Admin];
 
-    /// The table of rights: an admin may do all, a reader of turnover also ask for one sale, everybody else one thing.
+    /// The table of rights: an admin may do all, tills and aggregation one thing, and a reader of turnover may watch it and ask for
+    /// one sale as well.
     pub const fn may(self, action: Action) -> bool {
         match (self, action) {
             (Self::Admin, _)
             | (Self::Pos, Action::SendSale)
             | (Self::Aggregation, Action::SendAggregate)
-            | (Self::Reporting, Action::ReadTurnover | Action::ReadJourney) => true,
+            | (Self::Reporting, Action::ReadTurnover | Action::ReadJourney | Action::Watch) => true,
             (Self::Pos | Self::Aggregation | Self::Reporting, _) => false,
         }
     }
@@ -175,7 +178,7 @@ impl UserRole {
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::SendSale,
         Self::SendAggregate,
         Self::ReadTurnover,
@@ -189,6 +192,7 @@ impl Action {
         Self::RefreshSecrets,
         Self::ReadLogFilter,
         Self::SetLogFilter,
+        Self::Watch,
     ];
 }
 

@@ -112,8 +112,8 @@ impl Book {
     }
 
     /// Newest first.
-    pub(super) fn newest(&self) -> Vec<FaultRecord> {
-        self.pages().records.iter().rev().cloned().collect()
+    pub(super) fn newest(&self, limit: usize) -> Vec<FaultRecord> {
+        self.pages().records.iter().rev().take(limit).cloned().collect()
     }
 
     fn pages(&self) -> MutexGuard<'_, Pages> {
@@ -139,7 +139,7 @@ mod tests {
         let ids: Vec<_> = (0..1_002).map(|_| book.open("root.a", "panic")).collect();
         assert_eq!((ids[0], ids[1_001]), (1, 1_002));
 
-        let newest = book.newest();
+        let newest = book.newest(usize::MAX);
         assert_eq!((newest.len(), newest[0].id, newest[999].id), (1_000, 1_002, 3));
         assert!(book.get(2).is_none() && book.get(0).is_none() && book.get(1_003).is_none());
         assert!(book.close(2, FaultState::Recovered, None).is_none());

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::HttpRequest;
+use actix_web::http::header::HeaderValue;
 use ipnet::IpNet;
 use tillstream_audit::AuditTrail;
 use tillstream_domain::{Action, UserRole};
@@ -123,6 +124,18 @@ impl Gate {
         self.judge(request, action).map_err(|refused| self.refuse(request, &refused))
     }
 
+    /// Whether whoever sent this long request would still be let in. Nothing is counted or recorded: nobody tries anything.
+    pub fn still_admits(&self, request: &HttpRequest, action: Action) -> bool {
+        let role = match presented::read(request) {
+            _ if (self.is_closed)() => None,
+            Ok(Presented::Basic(given)) => self.users.book().find(&given, now()).map(|user| user.what),
+            Ok(Presented::Bearer(token)) => self.tokens.verify(token).ok().map(|user| user.role),
+            Ok(Presented::Nothing) => self.by_certificate(request.conn_data()).ok().map(|user| user.role),
+            Ok(Presented::Other) | Err(_) => None,
+        };
+        role.is_some_and(|role| role.may(action))
+    }
+
     /// What to answer somebody who may break things, in a process that nobody may break; in the audit log as well.
     pub fn refuse_fault(&self, request: &HttpRequest, user: &Principal) -> ApiError {
         self.refuse(request, &Why::FaultsDisabled.of(&user.name))
@@ -131,6 +144,9 @@ impl Gate {
     fn judge(&self, request: &HttpRequest, action: Action) -> Result<Principal, Refused> {
         if (self.is_closed)() {
             return Err(Why::SecretsTooOld.into());
+        }
+        if is_from_elsewhere(request) {
+            return Err(Why::CrossSite.into());
         }
         let principal = self.identify(request)?;
         if principal.role.may(action) { Ok(principal) } else { Err(Why::Role.of(&principal.name)) }
@@ -197,6 +213,12 @@ impl Gate {
     pub fn address(&self, request: &HttpRequest) -> IpAddr {
         address::of(request, &self.proxies)
     }
+}
+
+/// Whether a page of somebody else makes a browser change something here: it would send the password along by itself.
+fn is_from_elsewhere(request: &HttpRequest) -> bool {
+    let site = request.headers().get("sec-fetch-site").map(HeaderValue::as_bytes);
+    !request.method().is_safe() && site.is_some_and(|site| !matches!(site, b"same-origin" | b"none"))
 }
 
 /// Unaffected by whoever sets the clock, and by a test that lets time pass.

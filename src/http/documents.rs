@@ -1,6 +1,8 @@
 //! Shapes that stand in the OpenAPI document only: refusals, parameters and what others serialise; bodies come from the domain.
 //! Nothing here is ever built at run time; the tests hold these shapes against real answers.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use utoipa::{IntoParams, IntoResponses, ToSchema};
 
@@ -103,6 +105,106 @@ pub struct JourneyParameters {
     /// The `transaction_id`, in any text form of a UUID.
     #[param(inline, value_type = tillstream_domain::TransactionId, example = "3fa85f64-5717-4562-b3fc-2c963f66afa6")]
     id: String,
+}
+
+/// Parameters of `/stores`.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code)]
+pub struct StoresParameters {
+    /// A part of the id, whatever its case.
+    #[param(max_length = 48, example = "STORE_1")]
+    search: Option<String>,
+    /// At most this many stores.
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    limit: Option<u32>,
+}
+
+/// Headers of the stream of events.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code)]
+pub struct EventHeaders {
+    /// The `id` of the last event that was read; a browser sends it by itself.
+    #[param(rename = "Last-Event-ID", example = "1f2e3d4c5b6a7988-41")]
+    last_event_id: Option<String>,
+}
+
+/// Stores as they stand in memory.
+#[derive(Serialize, ToSchema)]
+pub struct StoresDocument {
+    /// Stores that were ever seen.
+    total: u64,
+    /// Of these, the ones that match.
+    matching: u64,
+    /// Most turnover in the last minute first.
+    stores: Vec<LiveStoreDocument>,
+}
+
+/// One store; money is text with two decimals.
+#[derive(Serialize, ToSchema)]
+pub struct LiveStoreDocument {
+    /// Which.
+    #[schema(example = "STORE_3")]
+    store_id: String,
+    /// Paid sales that the ledger has counted, of all time.
+    #[schema(example = "12345.67")]
+    accepted: String,
+    /// Their number.
+    accepted_count: u64,
+    /// What its rows of `/turnover` say, late sales among it.
+    #[schema(example = "12000.00")]
+    turnover: String,
+    /// Their number.
+    turnover_count: u64,
+    /// What was counted during the last minute.
+    #[schema(example = "900.10")]
+    last_minute: String,
+    /// Their number.
+    last_minute_count: u64,
+    /// Late sales of all time.
+    #[schema(example = "10.00")]
+    late: String,
+    /// Their number.
+    late_count: u64,
+    /// Failed payments of all time.
+    failed: u64,
+    /// The newest windows that reporting has heard of, by their start.
+    windows: BTreeMap<String, LiveWindowDocument>,
+    /// Windows that are not final, as the ledger counts them, by their start.
+    filling: BTreeMap<String, FillingDocument>,
+    /// The store's equation, as `/ledger` has it, with amounts as text.
+    #[schema(value_type = Object)]
+    ledger: (),
+}
+
+/// One window of one store.
+#[derive(Serialize, ToSchema)]
+pub struct LiveWindowDocument {
+    /// What its event says.
+    #[schema(example = "150.00")]
+    amount: String,
+    /// Their number.
+    count: u64,
+    /// Whether nothing but late sales can come to it.
+    r#final: bool,
+    /// How often its event has changed since this process reads it; 0 where it was read from disk.
+    revision: u32,
+    /// Late sales of it.
+    #[schema(example = "0.00")]
+    late: String,
+    /// Their number.
+    late_count: u64,
+}
+
+/// A window that is not final.
+#[derive(Serialize, ToSchema)]
+pub struct FillingDocument {
+    /// What has come so far.
+    #[schema(example = "32.00")]
+    amount: String,
+    /// Their number.
+    count: u64,
 }
 
 /// Headers of the routes that break something.

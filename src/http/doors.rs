@@ -8,8 +8,8 @@ use std::time::Duration;
 use actix::Message;
 use tillstream_generator::Rate;
 use tillstream_messages::{
-    ListSecrets, PublishAggregate, QueryJourney, QueryLedger, QueryTurnover, RefreshSecrets, ReloadCertificate,
-    ValidateSale,
+    ListSecrets, PublishAggregate, QueryJourney, QueryLedger, QueryLive, QueryTurnover, RefreshSecrets,
+    ReloadCertificate, ValidateSale,
 };
 use tillstream_supervision::{AskError, Port};
 
@@ -29,6 +29,8 @@ pub struct Doors {
     pub turnover: Option<Door<QueryTurnover>>,
     /// Role reporting.
     pub journey: Option<Door<QueryJourney>>,
+    /// Role reporting.
+    pub live: Option<Door<QueryLive>>,
     /// Role reporting.
     pub ledger: Option<Door<QueryLedger>>,
     /// Role pos.

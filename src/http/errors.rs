@@ -29,6 +29,9 @@ pub enum ApiError {
     /// Known user, wrong role.
     #[error("the role of this user may not do this")]
     Forbidden,
+    /// A browser says that a page of somebody else wants it.
+    #[error("a page of another site may change nothing here")]
+    CrossSite,
     /// Guessed too often; after so many seconds again.
     #[error("too many failed logins: try again later")]
     TooManyFailures(u64),
@@ -179,7 +182,7 @@ impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::Unauthorized(..) => StatusCode::UNAUTHORIZED,
-            Self::Forbidden | Self::FaultsDisabled => StatusCode::FORBIDDEN,
+            Self::Forbidden | Self::CrossSite | Self::FaultsDisabled => StatusCode::FORBIDDEN,
             Self::NotFound | Self::Unknown(_) | Self::RoleAbsent(_) => StatusCode::NOT_FOUND,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,

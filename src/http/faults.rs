@@ -121,7 +121,7 @@ pub async fn get(api: web::Data<Api>, request: HttpRequest, id: web::Path<String
 )]
 pub async fn list(api: web::Data<Api>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     admit(&api, &request, Action::ReadFaults)?;
-    Ok(HttpResponse::Ok().json(api.faults.newest()))
+    Ok(HttpResponse::Ok().json(api.faults.newest(usize::MAX)))
 }
 
 /// The user, if the user may do this here.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tillstream_messages::{HealthBoard, Leg, LegState};
 use tillstream_session::Backend;
@@ -48,6 +49,17 @@ pub struct Health {
     draining: Arc<AtomicBool>,
     started: Arc<AtomicBool>,
     figures: Option<Figures>,
+}
+
+/// One thing that keeps the process from its work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// A leg, or what else.
+    pub what: &'static str,
+    /// Where that is known.
+    pub since: Option<DateTime<Utc>>,
+    /// For a person.
+    pub why: String,
 }
 
 /// The health document, `application/health+json`; what does not concern a probe stands only in `/api/v1/health`.
@@ -199,6 +211,18 @@ impl Health {
     /// Whether every leg has stood once.
     fn has_started(&self) -> bool {
         self.started.load(Ordering::Acquire) || self.is_ready() || self.started.load(Ordering::Acquire)
+    }
+
+    /// Everything that keeps the process from its work, legs first.
+    pub fn troubles(&self) -> Vec<Trouble> {
+        let draining = self.draining.load(Ordering::Acquire).then(|| "the process is shutting down".to_owned());
+        let down = self.legs.iter().filter_map(|leg| match self.board.get(*leg) {
+            LegState::Up => None,
+            LegState::Down(why) => Some(Trouble { what: leg.name(), since: self.board.since(*leg), why }),
+        });
+        let others = [("supervision", (self.degraded)()), ("threads", self.stuck()), ("shutdown", draining)];
+        let others = others.into_iter().filter_map(|(what, why)| Some(Trouble { what, since: None, why: why? }));
+        down.chain(others).collect()
     }
 
     fn checks(&self) -> BTreeMap<&'static str, String> {

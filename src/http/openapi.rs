@@ -24,6 +24,8 @@ use super::prefix::{PREFIX, was_prefixed};
         super::turnover::get,
         super::journey::get,
         super::ledger::get,
+        super::events::get,
+        super::stores::get,
         super::actors::get,
         super::faults::break_actor,
         super::faults::break_environment,

@@ -5,9 +5,10 @@ use actix_web::dev::Handler;
 use actix_web::{FromRequest, Resource, Responder, Route, guard, web};
 
 use super::errors::ApiError;
+use super::prefix::PREFIX;
 use super::{
-    actors, aggregates, faults, generator, health, journey, ledger, log, metrics, openapi, secrets, transactions,
-    turnover,
+    actors, aggregates, events, faults, generator, health, journey, ledger, log, metrics, openapi, page, secrets,
+    stores, transactions, turnover,
 };
 
 /// All routes; each path is one resource, so that another method is a 405 and not a 404.
@@ -17,6 +18,11 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .service(posting("/api/v1/pos/amount-per-store", aggregates::post))
         .service(getting("/api/v1/pos/turnover", turnover::get))
         .service(getting("/api/v1/transactions/{id}/journey", journey::get))
+        .service(getting("/", page::index))
+        .service(getting(PREFIX, page::below_prefix))
+        .service(getting("/page/{file}", page::asset))
+        .service(getting("/api/v1/events", events::get))
+        .service(getting("/api/v1/stores", stores::get))
         .service(getting("/api/v1/ledger", ledger::get))
         .service(getting("/api/v1/actors", actors::get))
         .service(posting("/api/v1/actors/{path}/fault", faults::break_actor))

@@ -14,8 +14,8 @@ use tracing_actix_web::{RootSpanBuilder, TracingLogger};
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
-/// What asks all the time how the process is, and is nobody's request.
-const UNTRACED: [&str; 3] = ["/metrics", "/health", "/api/v1/health"];
+/// What asks all the time how the process is, and is nobody's request; or lasts for hours.
+const UNTRACED: [&str; 4] = ["/metrics", "/health", "/api/v1/health", "/api/v1/events"];
 
 /// The trace of a request, found in its extensions.
 #[derive(Debug, Clone)]

@@ -18,6 +18,7 @@ use super::secrets::Secrets;
 use crate::disk::DataDisk;
 use crate::faults::{Environment, Faults, InForce};
 use crate::http::{Api, Documents, Doors, Figures, Gate, Health, InFlight, Users};
+use crate::live::Live;
 use crate::settings::Settings;
 use crate::telemetry;
 
@@ -67,6 +68,7 @@ impl Built<'_> {
             tree: Arc::new(move || tree.tree()),
             faults: self.faults(&doors, health.clone()),
             health,
+            live: doors.live.is_some().then(|| Live::new(settings.live.clone())),
             doors,
             log: telemetry::control(),
         }

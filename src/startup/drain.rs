@@ -9,6 +9,7 @@ use tracing::{info, warn};
 
 use super::Application;
 use super::carrier::Carrier;
+use crate::live::Live;
 
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// A worker that has given up its place still has to write the answer.
@@ -39,6 +40,8 @@ impl Application {
     /// flight end and cuts idle connections: waiting for their keep-alive would eat the grace.
     async fn stop_http(&self) {
         sleep(self.settings.shutdown.announce).await;
+        // Streams have no end of their own.
+        self.live.iter().for_each(Live::close);
         self.server.pause().await;
         let give_up = Instant::now() + self.settings.shutdown.grace / 2;
         while self.in_flight.count() > 0 && Instant::now() < give_up {

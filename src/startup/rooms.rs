@@ -214,6 +214,7 @@ impl Wiring<'_> {
         })?;
         rooms.doors.turnover = Some(reporting.turnover.into());
         rooms.doors.journey = Some(reporting.journey.into());
+        rooms.doors.live = Some(reporting.live.into());
         rooms.doors.ledger = Some(reporting.ledger.into());
         rooms.in_order_of_data.push(supervisor);
         Ok(())

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use chrono::{DateTime, Utc};
+
 /// Something that a role needs from the outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Leg {
@@ -70,23 +72,39 @@ pub enum LegState {
     Down(String),
 }
 
+impl LegState {
+    /// Whether it works.
+    pub const fn is_up(&self) -> bool {
+        matches!(self, Self::Up)
+    }
+}
+
 /// Shared by all rooms of one process; a leg that nobody has reported is down.
 #[derive(Debug, Clone, Default)]
 pub struct HealthBoard {
-    legs: Arc<Mutex<BTreeMap<Leg, LegState>>>,
+    legs: Arc<Mutex<BTreeMap<Leg, (LegState, DateTime<Utc>)>>>,
     remarks: Arc<Mutex<BTreeMap<Leg, String>>>,
 }
 
 impl HealthBoard {
     /// Publishes the state of one leg.
     pub fn set(&self, leg: Leg, state: LegState) {
-        self.legs.lock().unwrap_or_else(PoisonError::into_inner).insert(leg, state);
+        let mut legs = self.legs.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = legs.get(&leg).filter(|(known, _)| known.is_up() == state.is_up());
+        let since = same.map_or_else(Utc::now, |(_, since)| *since);
+        legs.insert(leg, (state, since));
     }
 
     /// The last published state; down with a reason when none was.
     pub fn get(&self, leg: Leg) -> LegState {
         let legs = self.legs.lock().unwrap_or_else(PoisonError::into_inner);
-        legs.get(&leg).cloned().unwrap_or_else(|| LegState::Down("not started yet".to_owned()))
+        let state = legs.get(&leg).map(|(state, _)| state.clone());
+        state.unwrap_or_else(|| LegState::Down("not started yet".to_owned()))
+    }
+
+    /// Since when it stands, or is down; `None` where nobody has said anything.
+    pub fn since(&self, leg: Leg) -> Option<DateTime<Utc>> {
+        self.legs.lock().unwrap_or_else(PoisonError::into_inner).get(&leg).map(|(_, since)| *since)
     }
 
     /// Says what troubles a leg that still stands, or that nothing does any more.
@@ -101,5 +119,23 @@ impl HealthBoard {
     /// What troubles a leg, if something does.
     pub fn remark_on(&self, leg: Leg) -> Option<String> {
         self.remarks.lock().unwrap_or_else(PoisonError::into_inner).get(&leg).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_leg_is_down_since_it_fell_and_not_since_it_was_last_said() {
+        let (board, down) = (HealthBoard::default(), |why: &str| LegState::Down(why.to_owned()));
+        assert_eq!(board.since(Leg::Publish), None);
+        board.set(Leg::Publish, LegState::Up);
+        board.set(Leg::Publish, down("first"));
+        let fell = board.since(Leg::Publish);
+        board.set(Leg::Publish, down("still"));
+        assert_eq!((board.since(Leg::Publish), board.get(Leg::Publish)), (fell, down("still")));
+        board.set(Leg::Publish, LegState::Up);
+        assert!(board.since(Leg::Publish) >= fell);
     }
 }

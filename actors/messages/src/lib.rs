@@ -8,6 +8,7 @@ mod faults;
 mod flow;
 mod health;
 mod journey;
+mod live;
 mod publish;
 mod reporting;
 mod secrets;
@@ -25,6 +26,7 @@ pub use health::{HealthBoard, Leg, LegState};
 pub use journey::{
     Evidence, Journey, JourneyError, JourneyState, JourneyStep, QueryJourney, StepKind, ToldAs, ToldWindow,
 };
+pub use live::{Balance, CompanyWindow, LiveReport, LiveStore, LiveWindow, Pick, QueryLive};
 pub use publish::{PublishError, PublishMessage};
 pub use reporting::{LedgerReport, QueryError, QueryLedger, QueryTurnover, StoreLedger, TurnoverRow};
 pub use secrets::{

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use actix::{Actor, Handler};
 use tillstream_messages::{
     AcknowledgeDeliveries, FlowBound, FlowLost, HealthBoard, MessagesDelivered, PublishMessage, QueryJourney,
-    QueryLedger, QueryTurnover, RebindFlow,
+    QueryLedger, QueryLive, QueryTurnover, RebindFlow,
 };
 use tillstream_supervision::{ActorSpec, Handle, Place, Port, SpawnError, SupervisedContext, Supervisor};
 
@@ -62,6 +62,8 @@ pub struct Reporting {
     pub ledger: Port<QueryLedger>,
     /// Where one sale is.
     pub journey: Port<QueryJourney>,
+    /// How sales stand now.
+    pub live: Port<QueryLive>,
     /// Failed payments per store.
     pub failed_payments: Port<QueryFailedPayments>,
 }
@@ -101,7 +103,7 @@ pub fn spawn_reporting(
         leg,
         shelf: Shelf::default(),
         journeys,
-        links: TurnoverPorts { figures: turnover.port(), window: turnover.port() },
+        links: TurnoverPorts { figures: turnover.port(), recent: turnover.port(), window: turnover.port() },
     };
     let ledger = supervisor.spawn(ActorSpec::new("ledger", "ledger"), place, move || Ledger::new(wiring.clone()))?;
     Ok(Reporting {
@@ -110,6 +112,7 @@ pub fn spawn_reporting(
         turnover: turnover.port(),
         ledger: ledger.port(),
         journey: ledger.port(),
+        live: ledger.port(),
         failed_payments: turnover.port(),
     })
 }

@@ -39,6 +39,8 @@ pub enum Why {
     TokenWithoutRole,
     /// A token that nobody can judge now.
     TokenNotJudged(String),
+    /// A page of somebody else makes a browser do it.
+    CrossSite,
     /// Another role's business.
     Role,
     /// Nobody's business here.
@@ -53,13 +55,14 @@ pub enum Why {
 
 impl Why {
     /// Every label of the metric.
-    pub const LABELS: [&str; 10] = [
+    pub const LABELS: [&str; 11] = [
         "no_credentials",
         "unreadable",
         "credentials",
         "token",
         "token_without_role",
         "token_not_judged",
+        "cross_site",
         "role",
         "faults_disabled",
         "too_many_failures",
@@ -82,6 +85,7 @@ impl Why {
             Self::Token => "token",
             Self::TokenWithoutRole => "token_without_role",
             Self::TokenNotJudged(_) => "token_not_judged",
+            Self::CrossSite => "cross_site",
             Self::Role => "role",
             Self::FaultsDisabled => "faults_disabled",
             Self::TooManyFailures(_) => "too_many_failures",
@@ -147,6 +151,7 @@ impl Gate {
             Why::Unreadable => unauthorized("Invalid authentication credentials"),
             Why::TooLong | Why::UnknownUser | Why::WrongPassword => unauthorized("Invalid credentials"),
             Why::Token => ApiError::Unauthorized("Invalid credentials", Challenge::InvalidToken),
+            Why::CrossSite => ApiError::CrossSite,
             Why::TokenWithoutRole | Why::Role => ApiError::Forbidden,
             Why::FaultsDisabled => ApiError::FaultsDisabled,
             Why::TokenNotJudged(reason) => ApiError::Unavailable(reason.clone()),

@@ -14,7 +14,7 @@ use tillstream_supervision::AskError;
 use tokio::time::Instant;
 
 use crate::ledger::Ledger;
-use crate::turnover::Figures;
+use crate::turnover::{Figures, StoreFigures};
 use steps::{Known, Standing};
 
 pub(crate) use book::JourneyBook;
@@ -75,11 +75,12 @@ impl Ledger {
         let (start, size) = (start.timestamp_micros(), self.wiring.plan.window_micros());
         let note = self.wiring.journeys.window((store, start), Instant::now());
         let counted = self.book()?.counted_in((store, start));
-        let (line, final_until) = self.book()?.line(store, &figures, size)?;
+        let theirs = figures.stores.get(&store).cloned().unwrap_or_else(StoreFigures::default);
+        let line = self.book()?.line(store, &theirs, size)?;
         Ok(Standing {
             event,
             note,
-            is_settled: start.saturating_add(size) <= final_until,
+            is_settled: start.saturating_add(size) <= theirs.final_until,
             is_balanced: line.imbalance_count == 0 && line.imbalance_cents == 0,
             counted,
         })

@@ -2,6 +2,8 @@
 //! Does not read turnover's database and never asks aggregation: it asks Turnover by a message and compares.
 
 mod book;
+mod live;
+mod minute;
 mod pass;
 mod side;
 mod store;
@@ -17,7 +19,7 @@ use tillstream_supervision::{AskError, Port, supervised};
 use crate::consumer::Consumer;
 use crate::journey::QueryWindow;
 use crate::metrics;
-use crate::turnover::{Figures, QueryFigures};
+use crate::turnover::{Figures, QueryFigures, QueryRecent};
 
 pub(crate) use book::LedgerBook;
 
@@ -26,15 +28,19 @@ pub(crate) type Ledger = Consumer<LedgerBook>;
 
 supervised!(Ledger);
 
-/// What the ledger asks of Turnover.
-#[derive(Clone)]
-pub(crate) struct TurnoverPorts {
-    pub(crate) figures: Port<QueryFigures>,
-    pub(crate) window: Port<QueryWindow>,
-}
-
 /// How long Turnover may take for its figures.
 const FIGURES_WITHIN: Duration = Duration::from_secs(5);
+
+/// What the ledger asks Turnover.
+#[derive(Clone)]
+pub(crate) struct TurnoverPorts {
+    /// What final windows say.
+    pub(crate) figures: Port<QueryFigures>,
+    /// What is drawn of some stores.
+    pub(crate) recent: Port<QueryRecent>,
+    /// One window of one store.
+    pub(crate) window: Port<QueryWindow>,
+}
 
 impl Handler<QueryLedger> for Ledger {
     type Result = ResponseActFuture<Self, Result<LedgerReport, QueryError>>;
@@ -51,12 +57,15 @@ impl Ledger {
         &mut self,
         answer: Result<Result<Figures, QueryError>, AskError>,
     ) -> Result<LedgerReport, QueryError> {
-        let unanswered = |error: AskError| QueryError::Storage(format!("turnover does not answer: {error}"));
-        let figures = answer.map_err(unanswered)??;
+        let figures = answer.map_err(|error| unanswered(&error))??;
         let plan = self.wiring.plan.clone();
         let report = self.book()?.report(&figures, plan.window_micros())?;
         let imbalance = report.stores.iter().map(|line| (line.store, line.imbalance_cents));
         metrics::show_imbalance(imbalance, plan.max_store_labels);
         Ok(report)
     }
+}
+
+fn unanswered(error: &AskError) -> QueryError {
+    QueryError::Storage(format!("turnover does not answer: {error}"))
 }

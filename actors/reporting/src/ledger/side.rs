@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use tillstream_domain::{Ledger, LedgerOverflow, Money, StoreId, Tally};
 use tillstream_messages::StoreLedger;
 
+use super::minute::Minute;
 use crate::storage::Fields;
 use crate::turnover::StoreFigures;
 
@@ -25,6 +26,8 @@ pub(crate) struct StoreSide {
     pub(crate) total: Counted,
     /// By window start: the part of `total` that is not balanced yet.
     pub(crate) open: BTreeMap<i64, Counted>,
+    /// What was counted during the last minute.
+    pub(crate) minute: Minute,
 }
 
 impl Counted {
@@ -34,6 +37,16 @@ impl Counted {
         if is_rejected {
             add_one(&mut self.rejected, amount);
         }
+    }
+
+    /// Without conflicts.
+    pub(crate) fn paid(&self) -> Tally {
+        minus(self.accepted, self.rejected)
+    }
+
+    /// What has come to an older count.
+    pub(crate) fn paid_beyond(&self, older: Self) -> Tally {
+        minus(self.paid(), older.paid())
     }
 
     /// As it is stored.

@@ -4,14 +4,16 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use tillstream_domain::{StoreId, Tally};
 use tillstream_messages::InboundMessage;
 use tillstream_supervision::SupervisedContext;
 use tillstream_traces::{Read, Step};
 
-use super::FailedPayments;
-use super::figures::Figures;
+use super::figures::{Figures, plus};
 use super::pass::{self, Pass, TurnoverChange};
+use super::recent::Recent;
 use super::store::{self, TurnoverStore, days_of};
+use super::{FailedPayments, RecentStore, RecentTurnover};
 use crate::consumer::{Book, Consumer, Job, Written};
 use crate::error::StoreError;
 use crate::leg::Side;
@@ -21,6 +23,9 @@ use crate::settings::ReportingPlan;
 /// What questions that need no rows are answered from.
 pub(crate) struct TurnoverBook {
     figures: Figures,
+    recent: Recent,
+    /// What all rows say.
+    shown: Tally,
 }
 
 impl TurnoverBook {
@@ -37,6 +42,20 @@ impl TurnoverBook {
         failed.retain(|failed| failed.count > 0);
         failed.sort_by_key(|failed| failed.store);
         failed
+    }
+
+    /// What is drawn of these stores, and of all together.
+    pub(crate) fn recent_of(&self, stores: &[StoreId]) -> RecentTurnover {
+        let of = |store: &StoreId| {
+            let figures = self.figures.stores.get(store).cloned().unwrap_or_default();
+            RecentStore { store: *store, figures, windows: self.recent.of(*store) }
+        };
+        RecentTurnover {
+            turnover: self.shown,
+            windows: self.recent.company(),
+            since: self.recent.since(),
+            stores: stores.iter().map(of).collect(),
+        }
     }
 
     fn show(&self, max_labels: usize) {
@@ -65,7 +84,10 @@ impl Book for TurnoverBook {
     fn open(plan: &ReportingPlan, now: DateTime<Utc>) -> Result<(TurnoverStore, Self), StoreError> {
         let store = TurnoverStore::open(plan, now)?;
         let figures = store.load_figures()?;
-        Ok((store, Self { figures }))
+        let limit = Recent::worth_reading(figures.stores.len());
+        let recent = Recent::load(store.newest(limit)?, limit);
+        let shown = figures.stores.values().fold(Tally::default(), |sum, store| plus(sum, 1, store.shown()));
+        Ok((store, Self { figures, recent, shown }))
     }
 
     fn describe(message: &InboundMessage, plan: &ReportingPlan, step: &mut Step) {
@@ -92,7 +114,15 @@ impl Book for TurnoverBook {
 
     fn absorb(&mut self, change: TurnoverChange, _plan: &ReportingPlan) {
         let stores = Arc::make_mut(&mut self.figures.stores);
-        stores.extend(change.figures);
+        for (store, figures) in change.figures {
+            self.shown = plus(self.shown, 1, figures.shown());
+            if let Some(old) = stores.insert(store, figures) {
+                self.shown = plus(self.shown, -1, old.shown());
+            }
+        }
+        for (key, row) in &change.rows {
+            self.recent.put(*key, row);
+        }
         self.figures.poison = change.poison;
     }
 

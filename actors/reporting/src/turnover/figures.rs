@@ -54,6 +54,11 @@ impl StoreFigures {
         ended.fold(self.in_finals, |sum, (_, tally)| plus(sum, 1, *tally))
     }
 
+    /// What the rows of all windows say, late sales among it, whether they are final or not.
+    pub(crate) fn shown(&self) -> Tally {
+        self.tentative.values().fold(plus(self.in_finals, 1, self.late), |sum, (_, tally)| plus(sum, 1, *tally))
+    }
+
     /// An event took the place of another one of its window.
     pub(crate) fn replace(&mut self, old: Option<&AggregatedEvent>, new: &AggregatedEvent) {
         let (start, end) = (new.window_start.timestamp_micros(), new.window_end.timestamp_micros());
@@ -120,7 +125,7 @@ fn take(fields: &mut Fields<'_>) -> Option<Tally> {
 }
 
 /// Adds or takes away. Saturating: no chain reaches the bound, and a hostile event must not panic.
-fn plus(sum: Tally, sign: i64, tally: Tally) -> Tally {
+pub(super) fn plus(sum: Tally, sign: i64, tally: Tally) -> Tally {
     let count = i64::try_from(tally.count).unwrap_or(i64::MAX);
     let cents = tally.amount.cents().saturating_mul(sign);
     let total = sum.amount.cents().saturating_add(cents);

@@ -6,14 +6,15 @@ mod figures;
 mod keys;
 mod pass;
 mod query;
+mod recent;
 mod row;
 mod store;
 #[cfg(test)]
 mod tests;
 
 use actix::{Handler, Message, ResponseFuture};
-use tillstream_domain::StoreId;
-use tillstream_messages::{QueryError, QueryTurnover, TurnoverRow};
+use tillstream_domain::{StoreId, Tally};
+use tillstream_messages::{CompanyWindow, LiveWindow, QueryError, QueryTurnover, TurnoverRow};
 use tillstream_supervision::supervised;
 use tokio::task::spawn_blocking;
 
@@ -48,6 +49,38 @@ pub struct FailedPayments {
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Result<Figures, QueryError>")]
 pub(crate) struct QueryFigures;
+
+/// The ledger's question for the live page: what is drawn of these stores, and of all together?
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<RecentTurnover, QueryError>")]
+pub(crate) struct QueryRecent {
+    /// Answered in this order.
+    pub(crate) stores: Vec<StoreId>,
+}
+
+/// What is drawn.
+#[derive(Debug, Clone)]
+pub(crate) struct RecentTurnover {
+    /// What the rows of all stores say, late sales among it.
+    pub(crate) turnover: Tally,
+    /// The newest windows of all stores together, oldest first.
+    pub(crate) windows: Vec<CompanyWindow>,
+    /// Windows that start before are not known.
+    pub(crate) since: Option<i64>,
+    /// Those asked for.
+    pub(crate) stores: Vec<RecentStore>,
+}
+
+/// What is drawn of one store.
+#[derive(Debug, Clone)]
+pub(crate) struct RecentStore {
+    /// Which.
+    pub(crate) store: StoreId,
+    /// Its sums.
+    pub(crate) figures: StoreFigures,
+    /// Its newest windows, oldest first.
+    pub(crate) windows: Vec<LiveWindow>,
+}
 
 impl Handler<QueryTurnover> for Turnover {
     type Result = ResponseFuture<Result<Vec<TurnoverRow>, QueryError>>;
@@ -85,6 +118,14 @@ impl Handler<QueryWindow> for Turnover {
             let row = spawn_blocking(move || store.row(key)).await.map_err(StoreError::from)??;
             Ok(WindowAnswer { event: row.and_then(|row| row.event), figures })
         })
+    }
+}
+
+impl Handler<QueryRecent> for Turnover {
+    type Result = Result<RecentTurnover, QueryError>;
+
+    fn handle(&mut self, question: QueryRecent, _ctx: &mut Self::Context) -> Self::Result {
+        Ok(self.book()?.recent_of(&question.stores))
     }
 }
 

@@ -29,6 +29,8 @@ use crate::storage;
 pub(crate) struct TurnoverChange {
     /// New figures of every store that was touched.
     pub(crate) figures: Vec<(StoreId, StoreFigures)>,
+    /// Every row that was touched, as it is now.
+    pub(crate) rows: Vec<(RowKey, Row)>,
     /// Messages that could not be read, of all time.
     pub(crate) poison: u64,
 }
@@ -84,7 +86,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Writes everything in one synced commit.
-    pub(crate) fn commit(self) -> Result<Written<TurnoverChange>, StoreError> {
+    pub(crate) fn commit(mut self) -> Result<Written<TurnoverChange>, StoreError> {
         let mut batch = self.store.db.batch();
         for key in &self.changed {
             batch.insert(&self.store.rows, key.bytes(), self.rows[key].encode());
@@ -102,7 +104,9 @@ impl<'a> Pass<'a> {
         }
         self.store.put_poison(&mut batch, self.poison);
         storage::commit(batch, &self.store.gate)?;
-        let change = TurnoverChange { figures: self.figures.into_iter().collect(), poison: self.poison };
+        self.rows.retain(|key, _| self.changed.contains(key));
+        let (figures, rows) = (self.figures.into_iter().collect(), self.rows.into_iter().collect());
+        let change = TurnoverChange { figures, rows, poison: self.poison };
         Ok(Written { change, rejects: self.rejects, notes: self.notes })
     }
 

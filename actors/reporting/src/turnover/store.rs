@@ -86,6 +86,16 @@ impl TurnoverStore {
         Row::decode(key, &record).map(Some).ok_or(StoreError::Damaged("rows"))
     }
 
+    /// The newest rows, newest first.
+    pub(crate) fn newest(&self, limit: usize) -> Result<Vec<(RowKey, Row)>, StoreError> {
+        let rows = self.rows.iter().take(limit).map(|entry| {
+            let (key, record) = entry.into_inner()?;
+            let row = RowKey::parse(&key).and_then(|key| Some((key, Row::decode(key, &record)?)));
+            row.ok_or(StoreError::Damaged("rows"))
+        });
+        rows.collect()
+    }
+
     /// Messages that could not be read.
     pub(crate) fn poison(&self) -> Result<u64, StoreError> {
         let Some(record) = self.meta.get(POISON)? else { return Ok(0) };
