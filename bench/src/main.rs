@@ -8,6 +8,7 @@ mod client;
 mod engines;
 mod kills;
 mod latency;
+mod pages;
 mod recovery;
 mod steady;
 mod stores;
@@ -59,6 +60,8 @@ pub enum Measurement {
     Backends,
     /// What traces cost at several shares of kept ones.
     Traces,
+    /// What a thousand open live pages cost.
+    Pages,
     /// Aggregation alone against Bytewax, what supervision costs, and how fast a killed actor answers again.
     Engines,
 }
@@ -85,6 +88,9 @@ async fn main() -> Result<()> {
     }
     if wanted(Measurement::Traces) {
         traces::measure(&options).await?;
+    }
+    if wanted(Measurement::Pages) {
+        pages::measure(&options).await?;
     }
     if wanted(Measurement::Engines) {
         engines::measure(&options)?;

@@ -104,6 +104,12 @@ impl Gate {
         Self { audit: Arc::new(AuditLog::new("http", trail.clone())), trail, ..self }
     }
 
+    /// As every request sees them.
+    #[cfg(test)]
+    pub const fn users(&self) -> &Users {
+        &self.users
+    }
+
     /// Where records go.
     pub const fn trail(&self) -> &AuditTrail {
         &self.trail

@@ -20,11 +20,13 @@ use tillstream_supervision::{AskError, Node, Place, Port, Strategy, Supervisor, 
 use super::*;
 use crate::asyncapi::tests::references;
 use crate::faults::{Environment, InForce};
+use crate::live::LiveSettings;
 
 mod audit;
 mod faults;
 mod health;
 mod journey;
+mod live;
 mod log;
 mod matrix;
 mod secrets;
@@ -69,6 +71,7 @@ fn api_for_test(doors: Doors) -> Api {
     }
     let settings = HttpSettings { max_body: 1_000, body_timeout: Duration::from_secs(1), ..HttpSettings::default() };
     let health = Health::new(&"validation".parse().unwrap(), board, || None);
+    let pages = doors.live.is_some().then(|| Live::new(LiveSettings { max_pages: 2, ..LiveSettings::default() }));
     Api {
         in_flight: InFlight::new(settings.max_in_flight),
         gate: Gate::new(&settings, users_for_test()),
@@ -78,6 +81,7 @@ fn api_for_test(doors: Doors) -> Api {
         faults: faults_for_test(true, health.clone()),
         health,
         tree: Arc::new(tree_for_test),
+        live: pages,
         log: LogControl::default(),
     }
 }

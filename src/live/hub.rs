@@ -105,7 +105,7 @@ impl Live {
     }
 
     /// Tells everybody.
-    pub(super) fn tell(&self, model: Value) {
+    pub fn tell(&self, model: Value) {
         let number = self.frames().push(model, Instant::now());
         self.0.news.send_replace(number);
     }

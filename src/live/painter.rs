@@ -76,3 +76,6 @@ impl Actor for Painter {
         self.go_on(ctx);
     }
 }
+
+#[cfg(test)]
+mod tests;

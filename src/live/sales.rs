@@ -6,9 +6,10 @@ use serde_json::{Map, Value, json};
 use tillstream_domain::{Money, Tally};
 use tillstream_messages::{Balance, LiveReport, LiveStore, LiveWindow, StoreLedger};
 
-/// A time as keys and values of the model have it.
+/// A time as keys and values of the model have it: in whole seconds where it is one, else in milliseconds.
 pub fn time(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+    let format = if at.timestamp_subsec_millis() == 0 { SecondsFormat::Secs } else { SecondsFormat::Millis };
+    at.to_rfc3339_opts(format, true)
 }
 
 /// The part of the model that is about sales.

@@ -21,6 +21,7 @@ mod http_answers;
 mod http_bodies;
 mod http_queries;
 mod journey;
+mod live;
 mod logs;
 mod metrics;
 mod network;

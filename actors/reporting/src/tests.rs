@@ -1,4 +1,5 @@
 mod journey;
+mod live;
 mod traces;
 
 use std::os::unix::fs::MetadataExt;

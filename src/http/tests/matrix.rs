@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use tillstream_domain::{Action, UserRole};
 use tillstream_generator::Rate;
 use tillstream_messages::{
-    JourneyError, ListSecrets, PublishAggregate, QueryJourney, RefreshSecrets, SecretsOverview, SecretsRefreshed,
+    JourneyError, ListSecrets, LiveReport, PublishAggregate, QueryJourney, QueryLive, RefreshSecrets, SecretsOverview,
+    SecretsRefreshed,
 };
 
 use super::*;
@@ -23,11 +24,15 @@ enum Needs {
 use Needs::{Nothing, Right};
 
 /// Method, path as the route table has it, and what it needs.
-const ROWS: [(&str, &str, Needs); 25] = [
+const ROWS: [(&str, &str, Needs); 29] = [
     ("POST", "/api/v1/pos/validate_transaction", Right(Action::SendSale)),
     ("POST", "/api/v1/pos/amount-per-store", Right(Action::SendAggregate)),
     ("GET", "/api/v1/pos/turnover", Right(Action::ReadTurnover)),
     ("GET", "/api/v1/transactions/{id}/journey", Right(Action::ReadJourney)),
+    ("GET", "/", Right(Action::Watch)),
+    ("GET", "/page/{file}", Right(Action::Watch)),
+    ("GET", "/api/v1/events", Right(Action::Watch)),
+    ("GET", "/api/v1/stores", Right(Action::Watch)),
     ("GET", "/api/v1/ledger", Right(Action::ReadLedger)),
     ("GET", "/api/v1/actors", Right(Action::ReadActors)),
     ("POST", "/api/v1/actors/{path}/fault", Right(Action::InjectFault)),
@@ -71,11 +76,13 @@ fn all_doors() -> Doors {
     let turnover = Port::from_fn(|_: QueryTurnover| Ok(Vec::new()));
     let journey = Port::from_fn(|question: QueryJourney| Err(JourneyError::Unknown { id: question.id, newest: 1 }));
     let ledger = Port::from_fn(|_: QueryLedger| Ok(LedgerReport { stores: Vec::new(), poison: 0 }));
+    let live = Port::from_fn(|_: QueryLive| Ok(LiveReport::default()));
     let refresh = Port::from_fn(|_: RefreshSecrets| Ok(SecretsRefreshed { changed: Vec::new(), kept: Vec::new() }));
     Doors {
         aggregate: Some(aggregate.into()),
         turnover: Some(turnover.into()),
         journey: Some(journey.into()),
+        live: Some(live.into()),
         ledger: Some(ledger.into()),
         generator: Some(Rate::new(0)),
         secrets: Some(Port::from_fn(move |_: ListSecrets| overview()).into()),

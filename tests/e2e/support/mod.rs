@@ -15,6 +15,7 @@ mod exposition;
 mod expressions;
 mod faults;
 mod holder;
+mod live;
 mod load;
 mod output;
 #[cfg(feature = "solace")]

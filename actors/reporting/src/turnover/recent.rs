@@ -29,6 +29,8 @@ pub(crate) struct Recent {
     company: BTreeMap<i64, CompanyWindow>,
     /// Windows before are not known.
     since: Option<i64>,
+    /// There are older rows that were not read.
+    has_gaps: bool,
 }
 
 impl Recent {
@@ -41,6 +43,7 @@ impl Recent {
         for (key, row) in &rows {
             recent.put(*key, row);
         }
+        recent.has_gaps = torn.is_some();
         for window in recent.stores.values_mut().flatten() {
             window.revision = 0;
         }
@@ -54,7 +57,10 @@ impl Recent {
 
     /// A row as it is now.
     pub(crate) fn put(&mut self, key: RowKey, row: &Row) {
-        self.since = Some(self.since.map_or(key.window_start(), |since| since.min(key.window_start())));
+        // An old window that changes says nothing of those between.
+        if self.since.is_none_or(|since| key.window_start() < since && !self.has_gaps) {
+            self.since = Some(key.window_start());
+        }
         let kept = self.kept();
         let windows = self.stores.entry(key.store()).or_default();
         let Some(change) = replace(windows, key.window_start(), row, kept) else { return };
@@ -82,7 +88,7 @@ impl Recent {
 
     fn sum(&mut self, (old, new): (LiveWindow, LiveWindow), kept: usize) {
         let is_older = self.company.first_key_value().is_some_and(|(oldest, _)| new.start < *oldest);
-        if is_older && self.company.len() >= kept {
+        if is_older && (self.has_gaps || self.company.len() >= kept) {
             return;
         }
         let sum = self.company.entry(new.start).or_insert(CompanyWindow { start: new.start, ..Default::default() });

@@ -1,0 +1,117 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tillstream_audit::AuditTrail;
+use tillstream_domain::Tally;
+use tillstream_messages::{EnvironmentFaults, HealthBoard, QueryError, WallClock};
+use tillstream_session::Backend;
+use tillstream_supervision::{ActorSpec, Place, Port, Strategy, Supervisor, SupervisorSpec};
+use tokio::task::LocalSet;
+
+use super::*;
+use crate::faults::{Environment, Faults, InForce};
+use crate::http::Health;
+use crate::live::{About, LiveSettings, Page, Turn};
+
+const LONG: Duration = Duration::from_secs(60);
+
+/// A painter, and how often it has asked reporting.
+struct Bench {
+    live: Live,
+    root: Supervisor,
+    asked: Arc<AtomicU32>,
+}
+
+fn sources_for_test(root: &Supervisor, asked: Arc<AtomicU32>) -> Sources {
+    let health = Health::new(&"reporting".parse().unwrap(), HealthBoard::default(), || None);
+    let environment = Environment {
+        broker: None,
+        backend: Backend::Embedded,
+        roles: "reporting".parse().unwrap(),
+        clock: WallClock::default(),
+        switches: EnvironmentFaults::default(),
+        in_force: InForce::default(),
+    };
+    let faults = Faults::new(true, root.clone(), environment, None, health.clone(), AuditTrail::default());
+    let about = About {
+        roles: vec!["reporting"],
+        backend: "embedded",
+        currency: "EUR".to_owned(),
+        window: Duration::from_secs(10),
+        lateness: Duration::from_secs(30),
+        faults_enabled: true,
+        started: Utc::now(),
+    };
+    let sales = Port::from_fn(move |_: QueryLive| match asked.fetch_add(1, Ordering::Relaxed) {
+        0 => Ok(LiveReport { accepted: Tally::new(7, Default::default()), ..LiveReport::default() }),
+        _ => Err(QueryError::Storage("gone".to_owned())),
+    });
+    let tree = root.clone();
+    Sources { about, health, tree: Arc::new(move || tree.tree()), faults, sales: sales.into(), rate: None }
+}
+
+impl Bench {
+    fn start() -> Self {
+        let place = Place::here();
+        let root = Supervisor::root(SupervisorSpec::new("root", Strategy::OneForOne), &place);
+        let (live, asked) = (Live::new(LiveSettings::default()), Arc::new(AtomicU32::new(0)));
+        let (pages, sources) = (live.clone(), sources_for_test(&root, asked.clone()));
+        let factory = move || Painter::new(pages.clone(), sources.clone());
+        root.spawn(ActorSpec::new("live", "live"), &place, factory).unwrap();
+        Self { live, root, asked }
+    }
+
+    fn asked(&self) -> u32 {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+async fn sent(page: &mut Page) -> String {
+    match page.turn(LONG).await {
+        Turn::Send(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
+        turn => panic!("stuck: no frame within {LONG:?}: {turn:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_asked_or_painted_while_nobody_looks_and_no_more_often_than_is_set_while_somebody_does() {
+    LocalSet::new()
+        .run_until(async {
+            let bench = Bench::start();
+            tokio::time::sleep(LONG).await;
+            assert_eq!(bench.asked(), 0);
+
+            let mut page = bench.live.open(None).unwrap();
+            assert!(sent(&mut page).await.contains("event: snapshot"));
+            let begun = Instant::now();
+            while begun.elapsed() < Duration::from_secs(10) {
+                assert!(sent(&mut page).await.contains("event: change"));
+            }
+            let asked = bench.asked();
+            assert!((2..=42).contains(&asked), "{asked}");
+
+            drop(page);
+            tokio::time::sleep(LONG).await;
+            let asked = bench.asked();
+            tokio::time::sleep(LONG).await;
+            assert_eq!(bench.asked(), asked);
+            bench.root.shutdown().await;
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_reporting_does_not_answer_its_last_word_stands_and_the_page_says_so() {
+    LocalSet::new()
+        .run_until(async {
+            let bench = Bench::start();
+            let mut page = bench.live.open(None).unwrap();
+            let first = sent(&mut page).await;
+            assert!(first.contains(r#""accepted_count":7"#) && first.contains(r#""answers":true"#), "{first}");
+            assert!(!first.contains("null"), "{first}");
+            let second = sent(&mut page).await;
+            assert!(second.contains(r#""answers":false,"since":"#) && !second.contains("company"), "{second}");
+            bench.root.shutdown().await;
+        })
+        .await;
+}
