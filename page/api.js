@@ -6,12 +6,14 @@ export function address(path) {
   return new URL(path, document.baseURI).href;
 }
 
+const JSON_ONLY = { Accept: "application/json" };
+
 export function read(path) {
-  return ask(path, {});
+  return ask(path, { headers: JSON_ONLY });
 }
 
 export function send(method, path, body, headers = {}) {
-  return ask(path, { method, body: JSON.stringify(body), headers: { "Content-Type": "application/json", ...headers } });
+  return ask(path, { method, body: JSON.stringify(body), headers: { ...JSON_ONLY, "Content-Type": "application/json", ...headers } });
 }
 
 async function ask(path, options) {

@@ -1,15 +1,39 @@
-// The way of one sale by its id: each step with its time, and what was known there.
-// Shows what the service remembers, which is bounded; it says so where an id is too old.
+// The way of one sale by its id: each step with its time, in words, and how the service knows of it.
+// Asks again while the sale's window may still change; remembers nothing itself.
 
 import { read } from "./api.js";
 import { byId, h, text } from "./dom.js";
-import { date, money, span, time, timePrecise } from "./format.js";
+import { count, date, money, plural, span, time, timePrecise } from "./format.js";
 
-const NAMES = {
-  received: "Received from the till", corrected: "Corrected", rejected: "Rejected", published: "On disk at the broker, the till was told",
-  folded: "Added to its window", in_window: "In its window", window: "In its window", aggregated: "Told as turnover", aggregate: "Told as turnover",
-  late: "Late: its window was final", duplicate: "Seen before, not counted again", ledger: "Counted by the ledger", final: "Its window is final",
+const AGAIN = 2_000;
+const STATES = {
+  accepted: "At the broker; more cannot be said at the moment",
+  in_open_window: "Its window still takes sales and need not have counted it yet",
+  in_window: "Counted in its window, which still takes sales",
+  in_final_window: "Counted, for good",
+  late: "Counted as late of its window",
+  payment_failed: "The payment failed: recorded, no turnover",
+  rejected: "Refused: its id belongs to another sale",
 };
+const LASTING = ["in_final_window", "late", "payment_failed", "rejected"];
+
+/** The name of each step, and what it says in a sentence. */
+const STEPS = {
+  received: ["Received from the till", (step) => `the till's clock said ${timePrecise(Date.parse(step.till_timestamp))}`],
+  corrected: ["Corrected", (step) => `${words(step.field)}: the till sent ${money(step.sent)}, ${money(step.recorded)} holds`],
+  published: ["On disk at the broker", (step) => `the till heard “accepted”; ${delivered(step)}`],
+  window: ["Its window", (step) => `${time(Date.parse(step.window_start))} – ${time(Date.parse(step.window_end))}${step.told ? `, ${told(step.told)}` : ", not told yet"}`],
+  aggregate: ["Told as turnover", (step) => `${{ first: "for the first time", update: "revised", final: "for the last time" }[step.kind] ?? step.kind}, ${told(step.told)}`],
+  late: ["Late", () => "its window was final when it came; it counts as late of that window"],
+  payment_failed: ["Payment failed", () => "recorded, and no turnover"],
+  rejected: ["A second sale of this id was refused", (step) => `${money(step.amount)} in ${step.store_id}: ${step.detail}`],
+};
+const SOURCES = {
+  event_time: "its time and the length of windows",
+  counts: "the numbers of sales told and delivered",
+  ledger_balance: "the books, which balance",
+};
+let asked = 0;
 
 export function startJourney() {
   byId("journey-form").addEventListener("submit", (event) => {
@@ -26,55 +50,65 @@ function fromAddress() {
   const id = /^#sale=([\w-]{1,64})$/.exec(location.hash)?.[1];
   if (!id) return;
   byId("journey-id").value = id;
-  byId("journey").scrollIntoView();
   follow(id);
 }
 
+/** Until nothing about it can change any more, or another one is asked for. */
 async function follow(id) {
+  asked += 1;
+  const number = asked;
   const place = byId("journey-answer");
   place.replaceChildren(h("p", { class: "hint" }, "Looking for it …"));
-  try {
-    place.replaceChildren(...drawing(await read(`api/v1/transactions/${encodeURIComponent(id)}/journey`)));
-  } catch (error) {
-    place.replaceChildren(h("p", { class: "problem" }, error.status === 404 ? `${error.message}. Sales are remembered for a while only.` : error.message));
+  for (let before = ""; ;) {
+    const journey = await read(`api/v1/transactions/${encodeURIComponent(id)}/journey`).catch((error) => ({ error }));
+    if (number !== asked) return;
+    if (journey.error) return place.replaceChildren(h("p", { class: "problem" }, journey.error.message));
+    // What did not change is not drawn, and not read out, again.
+    if (JSON.stringify(journey) !== before) place.replaceChildren(...drawing(journey));
+    if (before === "" && location.hash.startsWith("#sale=")) byId("journey").scrollIntoView();
+    before = JSON.stringify(journey);
+    if (LASTING.includes(journey.state)) return;
+    await new Promise((resolve) => setTimeout(resolve, AGAIN));
   }
 }
 
-function drawing({ steps = [], ...facts }) {
+function drawing({ steps, state, store_id: store, amount }) {
   const first = Date.parse(steps[0]?.at);
-  return [h("dl", { class: "facts" }, details(facts)), h("ol", { class: "steps" }, steps.map((step) => drawStep(step, first)))];
+  return [
+    h("p", { class: "equation", "data-state": state }, h("strong", {}, STATES[state] ?? words(state)), `. ${money(amount)} in ${store}.`),
+    h("ol", { class: "steps" }, steps.map((step) => drawStep(step, first))),
+  ];
 }
 
-function drawStep({ step, at, ...rest }, first) {
-  const moment = Date.parse(at);
-  const after = Number.isNaN(moment) ? "" : moment === first ? date(moment) : `${timePrecise(moment)}, ${later(moment - first)}`;
-  return h("li", { "data-step": step }, h("strong", {}, NAMES[step] ?? words(step)), h("time", { datetime: at ?? null }, after), h("dl", { class: "facts" }, details(rest)));
+function drawStep(step, first) {
+  const [name, sentence] = STEPS[step.step] ?? [words(step.step), () => ""];
+  const at = Date.parse(step.at);
+  const known = step.evidence === "observed" ? `Said by a message of ${step.source}` : `Follows from ${SOURCES[step.source] ?? step.source}`;
+  return h("li", { "data-step": step.step, class: step.evidence },
+    h("strong", {}, name), Number.isNaN(at) ? "" : h("time", { datetime: step.at }, moment(at, first)),
+    h("p", {}, sentence(step)), h("p", { class: "hint" }, `${known}${step.trace_id ? `, trace ${step.trace_id}` : ""}`));
 }
 
-function later(milliseconds) {
-  return milliseconds < 10_000 ? `${milliseconds} ms after` : `${span(milliseconds)} after`;
+function moment(at, first) {
+  if (at === first || Number.isNaN(first)) return date(at);
+  const later = at - first;
+  return `${timePrecise(at)}, ${later < 10_000 ? `${count(later)} ms` : span(later)} later`;
 }
 
-function details(facts) {
-  return Object.entries(facts).filter(([, value]) => value !== null && value !== "")
-    .map(([name, value]) => h("div", {}, h("dt", {}, words(name)), h("dd", {}, said(name, value))));
+function delivered({ deliveries, queue }) {
+  if (deliveries === 1) return `${queue} brought it once`;
+  return deliveries > 1 ? `${queue} brought it ${count(deliveries)} times, it counts once` : `${queue} brings it`;
+}
+
+function told({ total_amount: total, transaction_count: sales, final }) {
+  return `${money(total)} with ${plural(sales, "sale")}, ${final ? "final" : "may still grow"}`;
 }
 
 function words(name) {
   return String(name).replaceAll("_", " ");
 }
 
-function said(name, value) {
-  if (Array.isArray(value)) return value.map((entry) => said(name, entry)).join(", ");
-  if (typeof value === "object") return Object.entries(value).map(([key, inner]) => `${words(key)} ${said(key, inner)}`).join(", ");
-  if (typeof value === "boolean") return value ? "yes" : "no";
-  if (/amount|total/.test(name) && /^-?\d+(\.\d+)?$/.test(value)) return money(value);
-  if (/_(at|start|end)$/.test(name) && !Number.isNaN(Date.parse(value))) return time(Date.parse(value));
-  return String(value);
-}
-
-/** Nothing of it is in the stream; the button waits for nothing else. */
+/** Only where it runs elsewhere is there anything to say. */
 export function updateJourney(model) {
-  const note = model.has("reporting") ? "" : "Role reporting, which remembers the way of sales, runs elsewhere.";
-  if (note) text(byId("journey-answer"), note);
+  if (!model.has("reporting")) text(byId("journey-answer"), "Role reporting, which remembers the way of sales, runs elsewhere.");
 }

@@ -25,6 +25,7 @@ function handle(given, request, answer) {
   const { pathname } = new URL(request.url, "http://localhost");
   if (pathname === "/api/v1/events") return tell(given, answer);
   if (pathname === "/api/v1/stores") return json(answer, found(given.state(Date.now()), request.url));
+  if (pathname.startsWith("/api/v1/transactions/")) return json(answer, journey(Date.now()));
   if (pathname === "/api/v1/pos/turnover") return json(answer, []);
   const file = pathname === "/" ? "index.html" : pathname.replace(/^\/page\//, "");
   return serve(join(given.folder, file), answer);
@@ -41,6 +42,23 @@ function serve(path, answer) {
 
 function json(answer, body) {
   answer.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(body));
+}
+
+/** A sale that was corrected and is in a window that was told once. */
+function journey(now) {
+  const at = (ago) => new Date(now - ago).toISOString();
+  const queue = "sale_pos_transaction_ledger.q";
+  const told = { event_id: "ef63962d-868b-5d65-88a0-fa92e2dba615", transaction_count: 25, total_amount: "529.42", final: false };
+  return {
+    transaction_id: "3fa85f64-5717-4562-b3fc-2c963f66afa6", store_id: "STORE_1", amount: "2.58", currency: "EUR", state: "in_window",
+    steps: [
+      { step: "received", till_timestamp: at(9_100), accepted_at: at(9_000), trace_id: null, at: at(9_000), evidence: "observed", source: queue },
+      { step: "corrected", field: "total_amount", sent: "3.58", recorded: "2.58", at: at(9_000), evidence: "observed", source: queue },
+      { step: "published", topic_kind: "receipt", topic: "sale/pos/transaction/receipt/STORE_1/-", queue, deliveries: 2, at: at(8_994), evidence: "observed", source: queue },
+      { step: "window", window_start: at(15_000), window_end: at(5_000), told, at: at(3_900), evidence: "inferred", source: "counts" },
+      { step: "aggregate", kind: "first", told, at: at(3_900), evidence: "observed", source: "sale_pos_transaction_reporting.q" },
+    ],
+  };
 }
 
 function found({ stores, stores_total: total }, url) {
