@@ -1,0 +1,4 @@
+output "queue" {
+  description = "The queue that the collector's receiver binds."
+  value       = local.queue
+}
