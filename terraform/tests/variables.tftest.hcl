@@ -39,7 +39,7 @@ run "without_an_address_nothing_is_made" {
   expect_failures = [var.url]
 }
 
-run "an_address_with_a_password_in_its_path_is_refused" {
+run "an_address_with_a_path_is_refused" {
   command = plan
 
   variables {

@@ -18,6 +18,7 @@ mod solclient;
 mod sources;
 mod stages;
 mod style;
+mod terraform;
 mod workspace;
 
 use std::process::ExitCode;
@@ -40,7 +41,8 @@ const USAGE: &str = "usage: cargo xtask <command>
   monitoring     check monitoring/, and ask its dashboards' queries of a real Prometheus that watches the built service
   alarms         make every alert fire for real; needs the right to mount a tmpfs
   monitor        run the optimised service with Prometheus and Alertmanager beside it, until Ctrl-C
-  set-up [test|bench|soak|openbao|monitoring]   install what these commands need beyond a Rust toolchain";
+  terraform      check terraform/ with Terraform itself, without a registry or a broker
+  set-up [test|bench|soak|openbao|monitoring|terraform]   install what these commands need beyond a Rust toolchain";
 
 fn main() -> ExitCode {
     match run(&std::env::args().skip(1).collect::<Vec<_>>()) {
@@ -68,8 +70,9 @@ fn run(arguments: &[String]) -> Result<()> {
         ["monitoring"] => monitoring::run().map(drop),
         ["alarms"] => monitoring::alarms().map(drop),
         ["monitor"] => monitoring::monitor(),
+        ["terraform"] => terraform::run().map(drop),
         ["solclient"] => solclient::run(),
-        ["set-up", kind @ ("test" | "bench" | "soak" | "openbao" | "monitoring")] => set_up::run(kind),
+        ["set-up", kind @ ("test" | "bench" | "soak" | "openbao" | "monitoring" | "terraform")] => set_up::run(kind),
         ["set-up"] => set_up::run("test"),
         _ => bail!("{USAGE}"),
     }

@@ -7,7 +7,9 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::stages::{Stages, Tests, cargo, counted, plain};
-use crate::{browser, clients, end_to_end, fences, leaks, monitoring, schemathesis, set_up, style, workspace};
+use crate::{
+    browser, clients, end_to_end, fences, leaks, monitoring, schemathesis, set_up, style, terraform, workspace,
+};
 
 /// How long each libFuzzer target runs in a soak.
 const FUZZ_SECONDS: u32 = 600;
@@ -40,6 +42,7 @@ pub fn test() -> Result<()> {
     stages.run("browser", browser::run);
     stages.run("schemathesis", || plain(schemathesis::run()));
     stages.run("monitoring", monitoring::run);
+    stages.run("terraform", terraform::run);
     stages.finish()
 }
 

@@ -6,9 +6,9 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{solclient, workspace};
+use crate::{solclient, terraform, workspace};
 
-/// Ensures everything that `kind` (test, clients, browser, openbao, monitoring, bench, leaks or soak) needs.
+/// Ensures everything that `kind` (test, clients, browser, openbao, monitoring, terraform, bench, leaks or soak) needs.
 pub fn run(kind: &str) -> Result<()> {
     match kind {
         "bench" => {
@@ -43,6 +43,11 @@ pub fn run(kind: &str) -> Result<()> {
             packages(&[PYTHON, PROMETHEUS, ALERTMANAGER])?;
             environment(kind)
         }
+        "terraform" => {
+            terraform::ensure()?;
+            packages(&[PYTHON])?;
+            environment(kind)
+        }
         _ => {
             components()?;
             packages(&[STRACE, PYTHON, NODE, NPM, CHROMIUM, INTER, PROMETHEUS, ALERTMANAGER])?;
@@ -51,8 +56,10 @@ pub fn run(kind: &str) -> Result<()> {
             environment("openbao")?;
             environment("rotel")?;
             environment("solclient")?;
+            environment("terraform")?;
             node_environment("node")?;
             node_environment("browser")?;
+            terraform::ensure()?;
             solclient::ensure()
         }
     }
