@@ -11,6 +11,10 @@ locals {
   vpn    = coalesce(var.msg_vpn, one(module.secrets[*].msg_vpn), "default")
   prefix = coalesce(var.pos_topic_prefix, one(module.secrets[*].pos_topic_prefix), "sale/pos/transaction")
 
+  # Whose they are, if not ours: they are known by their names.
+  message_vpn     = var.global_rights ? module.message_vpn[0].name : local.vpn
+  client_profiles = var.global_rights ? module.profiles[0].client_profiles : { for name, user in module.names.users : name => user.profile }
+
   # Names are no secrets; passwords stay marked.
   user_names = { for name, credentials in module.names.credentials : name => nonsensitive(local.logins[credentials].username) }
   passwords  = { for name, credentials in module.names.credentials : name => local.logins[credentials].password }
@@ -36,6 +40,7 @@ module "secrets" {
 
 module "message_vpn" {
   source = "./modules/message-vpn"
+  count  = var.global_rights ? 1 : 0
 
   name            = local.vpn
   spool_mb        = coalesce(var.vpn_spool_mb, module.names.quota_mb + (var.telemetry_enabled ? var.telemetry_quota_mb : 0))
@@ -48,8 +53,9 @@ module "message_vpn" {
 
 module "profiles" {
   source = "./modules/profiles"
+  count  = var.global_rights ? 1 : 0
 
-  message_vpn              = module.message_vpn.name
+  message_vpn              = local.message_vpn
   users                    = module.names.users
   max_connections_per_user = var.max_connections_per_user
 }
@@ -57,11 +63,11 @@ module "profiles" {
 module "acls" {
   source = "./modules/acls"
 
-  message_vpn       = module.message_vpn.name
+  message_vpn       = local.message_vpn
   users             = module.names.users
   user_names        = local.user_names
   passwords         = local.passwords
-  client_profiles   = module.profiles.client_profiles
+  client_profiles   = local.client_profiles
   allowed_addresses = var.allowed_addresses
   publish_after     = module.queues.ready
 }
@@ -69,7 +75,7 @@ module "acls" {
 module "queues" {
   source = "./modules/queues"
 
-  message_vpn = module.message_vpn.name
+  message_vpn = local.message_vpn
   queues      = module.names.queues
   owners      = module.acls.user_names
 }
@@ -78,7 +84,7 @@ module "telemetry" {
   source = "./modules/telemetry"
   count  = var.telemetry_enabled ? 1 : 0
 
-  message_vpn       = module.message_vpn.name
+  message_vpn       = local.message_vpn
   profile           = var.telemetry_profile
   topics            = module.names.topics
   quota_mb          = var.telemetry_quota_mb

@@ -1,6 +1,6 @@
 output "message_vpn" {
   description = "The message VPN: solace.vpn of the services."
-  value       = module.message_vpn.name
+  value       = local.message_vpn
 }
 
 output "queues" {

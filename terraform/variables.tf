@@ -56,6 +56,13 @@ variable "users" {
   }
 }
 
+variable "global_rights" {
+  description = "Whether who manages the broker has global rights. Without them, as on Solace Cloud, the message VPN with its limits and services, and the client profiles sale_pos_transaction_<user>, are not made here and must exist; terraform/README.md says with what settings."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
 variable "semp_username" {
   description = "Who manages the broker. Unset: the operator, users.login."
   type        = string

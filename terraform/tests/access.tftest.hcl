@@ -33,6 +33,11 @@ run "profiles_allow_what_their_user_needs_and_swallow_no_sale" {
   }
 
   assert {
+    condition     = !solacebroker_msg_vpn_client_profile.default.allow_guaranteed_msg_send_enabled
+    error_message = "The profile that every message VPN is born with is open."
+  }
+
+  assert {
     condition     = [for name, profile in solacebroker_msg_vpn_client_profile.user : name if profile.allow_guaranteed_msg_send_enabled] == ["aggregation", "reporting", "validation"]
     error_message = "Somebody may send who publishes nothing, or may not who does."
   }
@@ -66,6 +71,11 @@ run "d20_nobody_overrides_the_queues_permissions_and_nothing_is_allowed_by_defau
     client_profiles   = { validation = "v", aggregation = "a", reporting = "r", store = "s", operator = "o" }
     allowed_addresses = []
     publish_after     = {}
+  }
+
+  assert {
+    condition     = !solacebroker_msg_vpn_client_username.default.enabled && solacebroker_msg_vpn_acl_profile.default.client_connect_default_action == "disallow"
+    error_message = "Anybody can connect as `default`, the user that every message VPN is born with."
   }
 
   assert {
@@ -166,7 +176,7 @@ run "an_empty_password_is_refused" {
   expect_failures = [var.passwords]
 }
 
-run "d20_the_user_that_every_message_vpn_is_born_with_is_closed" {
+run "a_message_vpn_has_no_way_in_that_nobody_asked_for" {
   command = plan
 
   module {
@@ -181,11 +191,6 @@ run "d20_the_user_that_every_message_vpn_is_born_with_is_closed" {
     plain_text      = true
     tls             = false
     amqp            = null
-  }
-
-  assert {
-    condition     = !solacebroker_msg_vpn_client_username.default.enabled && solacebroker_msg_vpn_acl_profile.default.client_connect_default_action == "disallow"
-    error_message = "Anybody can connect as `default`."
   }
 
   assert {

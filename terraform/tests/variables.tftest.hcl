@@ -110,3 +110,22 @@ run "a_role_id_without_a_secret_id_is_refused" {
 
   expect_failures = [var.vault_role_id_file]
 }
+
+run "without_global_rights_message_vpn_and_profiles_are_somebody_elses" {
+  command = plan
+
+  variables {
+    global_rights = false
+    msg_vpn       = "of-the-cloud"
+  }
+
+  assert {
+    condition     = length(module.message_vpn) == 0 && length(module.profiles) == 0 && output.message_vpn == "of-the-cloud"
+    error_message = "Something is made that takes global rights, or in another message VPN."
+  }
+
+  assert {
+    condition     = length(output.ready) == 25 && output.users["validation"] == "v"
+    error_message = "Queues or users are missing."
+  }
+}

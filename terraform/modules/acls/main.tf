@@ -66,3 +66,25 @@ resource "solacebroker_msg_vpn_client_username" "user" {
   guaranteed_endpoint_permission_override_enabled = false
   subscription_manager_enabled                    = false
 }
+
+# Every message VPN is born with these two, and on a fresh broker anybody is let in as the one and may do all that the other allows.
+# They cannot be deleted; they can be closed.
+resource "solacebroker_msg_vpn_acl_profile" "default" {
+  msg_vpn_name                        = var.message_vpn
+  acl_profile_name                    = "default"
+  client_connect_default_action       = "disallow"
+  publish_topic_default_action        = "disallow"
+  subscribe_topic_default_action      = "disallow"
+  subscribe_share_name_default_action = "disallow"
+}
+
+resource "solacebroker_msg_vpn_client_username" "default" {
+  msg_vpn_name        = var.message_vpn
+  client_username     = "default"
+  acl_profile_name    = solacebroker_msg_vpn_acl_profile.default.acl_profile_name
+  client_profile_name = "default"
+  enabled             = false
+
+  guaranteed_endpoint_permission_override_enabled = false
+  subscription_manager_enabled                    = false
+}

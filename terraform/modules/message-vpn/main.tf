@@ -38,35 +38,3 @@ resource "solacebroker_msg_vpn" "this" {
 
   tls_allow_downgrade_to_plain_text_enabled = false
 }
-
-# Every message VPN is born with these three, and together they let a client do anything. They cannot be deleted; they can be closed.
-resource "solacebroker_msg_vpn_acl_profile" "default" {
-  msg_vpn_name                        = solacebroker_msg_vpn.this.msg_vpn_name
-  acl_profile_name                    = "default"
-  client_connect_default_action       = "disallow"
-  publish_topic_default_action        = "disallow"
-  subscribe_topic_default_action      = "disallow"
-  subscribe_share_name_default_action = "disallow"
-}
-
-resource "solacebroker_msg_vpn_client_profile" "default" {
-  msg_vpn_name                                          = solacebroker_msg_vpn.this.msg_vpn_name
-  client_profile_name                                   = "default"
-  allow_bridge_connections_enabled                      = false
-  allow_guaranteed_endpoint_create_enabled              = false
-  allow_guaranteed_msg_receive_enabled                  = false
-  allow_guaranteed_msg_send_enabled                     = false
-  allow_shared_subscriptions_enabled                    = false
-  allow_transacted_sessions_enabled                     = false
-  reject_msg_to_sender_on_no_subscription_match_enabled = true
-}
-
-resource "solacebroker_msg_vpn_client_username" "default" {
-  msg_vpn_name                                    = solacebroker_msg_vpn.this.msg_vpn_name
-  client_username                                 = "default"
-  acl_profile_name                                = solacebroker_msg_vpn_acl_profile.default.acl_profile_name
-  client_profile_name                             = solacebroker_msg_vpn_client_profile.default.client_profile_name
-  enabled                                         = false
-  guaranteed_endpoint_permission_override_enabled = false
-  subscription_manager_enabled                    = false
-}

@@ -22,3 +22,17 @@ resource "solacebroker_msg_vpn_client_profile" "user" {
 
   tls_allow_downgrade_to_plain_text_enabled = false
 }
+
+# Every message VPN is born with this one, and it allows everything. It cannot be deleted; it can be closed.
+resource "solacebroker_msg_vpn_client_profile" "default" {
+  msg_vpn_name        = var.message_vpn
+  client_profile_name = "default"
+
+  allow_bridge_connections_enabled                      = false
+  allow_guaranteed_endpoint_create_enabled              = false
+  allow_guaranteed_msg_receive_enabled                  = false
+  allow_guaranteed_msg_send_enabled                     = false
+  allow_shared_subscriptions_enabled                    = false
+  allow_transacted_sessions_enabled                     = false
+  reject_msg_to_sender_on_no_subscription_match_enabled = true
+}
