@@ -4,6 +4,8 @@ A check that nobody has seen fail proves nothing.
 """
 
 import leftovers
+import order
+from workspace import AS_RENDERED
 
 
 def validate(workspace):
@@ -29,6 +31,12 @@ def names(workspace):
 def unused(workspace):
     """What nobody uses."""
     return "\n".join(leftovers.check(workspace.root))
+
+
+def applied(workspace):
+    """What comes too early when all of it is applied."""
+    workspace.run("apply", "-auto-approve", *AS_RENDERED)
+    return "\n".join(order.check(workspace.applied()))
 
 
 # Who must find it; file; what stands there, what somebody writes instead; what must be said.
@@ -116,6 +124,13 @@ MISTAKES = {
         "ttl_seconds   = 86400",
         "ttl_seconds   = 0",
         "keeps windows for ever",
+    ),
+    "a_right_to_publish_before_the_queues_are_there": (
+        applied,
+        "modules/acls/main.tf",
+        "  depends_on = [var.publish_after]\n",
+        "",
+        "somebody may publish before every queue has its subscriptions",
     ),
     "a_publisher_who_is_told_nothing_of_a_missing_queue": (
         access,

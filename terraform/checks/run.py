@@ -12,7 +12,8 @@ sys.path.append(str(Path(__file__).resolve().parent.parent.parent / "tests" / "p
 import checks
 import leftovers
 import mistakes
-from workspace import ROOT, Workspace
+import order
+from workspace import AS_RENDERED, RENDERED, ROOT, Workspace
 
 # Longer than any command of workspace.py may take.
 checks.DEADLINE_SECONDS = 300
@@ -20,16 +21,6 @@ checks.DEADLINE_SECONDS = 300
 FOLDER = Path(sys.argv[1])
 WHOLE = Workspace.fresh(FOLDER / "whole")
 NAMES = WHOLE.root / "modules" / "names"
-
-# As Vault's agent renders it for whoever sets up the broker.
-LOGINS = ["login", "otel", "validation-service", "aggregation-service", "reporting-service", "store-service"]
-RENDERED = {
-    "url": "http://message-broker:8080",
-    "msg_vpn": "default",
-    "pos_topic_prefix": "sale/pos/transaction",
-    "users": {name: {"username": "%s-user" % name, "password": "%s-password" % name} for name in LOGINS},
-}
-ON_IT = ("-no-color", "-input=false", "-var-file=broker.json")
 
 
 def everything_is_formatted():
@@ -53,17 +44,14 @@ def nothing_is_declared_and_not_used():
 
 
 def the_agents_file_is_a_var_file_and_a_second_apply_changes_nothing():
-    (WHOLE.root / "broker.json").write_text(json.dumps(RENDERED))
-    WHOLE.run("apply", "-auto-approve", *ON_IT)
+    WHOLE.run("apply", "-auto-approve", *AS_RENDERED)
     # 2 would be: there are changes.
-    WHOLE.run("plan", "-detailed-exitcode", *ON_IT)
+    WHOLE.run("plan", "-detailed-exitcode", *AS_RENDERED)
 
 
 def nobody_may_publish_before_every_queue_has_its_subscriptions():
-    kinds = [one["type"].removeprefix("solacebroker_msg_vpn_") for one in WHOLE.applied()]
-    last = max(at for at, kind in enumerate(kinds) if kind in ("queue", "queue_subscription"))
-    first = kinds.index("acl_profile_publish_topic_exception")
-    assert last < first, "a right to publish was given at %d, a queue was made at %d" % (first, last)
+    found = list(order.check(WHOLE.applied()))
+    assert not found, found
 
 
 def d22_no_output_holds_a_password():
@@ -72,9 +60,9 @@ def d22_no_output_holds_a_password():
 
 
 def what_turnover_is_made_of_is_neither_destroyed_nor_replaced():
-    code, said = WHOLE.outcome("destroy", "-auto-approve", *ON_IT)
+    code, said = WHOLE.outcome("destroy", "-auto-approve", *AS_RENDERED)
     assert code and "prevent_destroy" in said, said
-    code, said = WHOLE.outcome("plan", *ON_IT, "-var=pos_topic_prefix=other")
+    code, said = WHOLE.outcome("plan", *AS_RENDERED, "-var=pos_topic_prefix=other")
     assert code and "prevent_destroy" in said, said
 
 

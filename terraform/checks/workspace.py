@@ -15,6 +15,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
+# As Vault's agent renders it for whoever sets up the broker, and the words with which Terraform reads it.
+LOGINS = ["login", "otel", "validation-service", "aggregation-service", "reporting-service", "store-service"]
+RENDERED = {
+    "url": "http://message-broker:8080",
+    "msg_vpn": "default",
+    "pos_topic_prefix": "sale/pos/transaction",
+    "users": {name: {"username": "%s-user" % name, "password": "%s-password" % name} for name in LOGINS},
+}
+AS_RENDERED = ("-no-color", "-input=false", "-var-file=broker.json")
+
 # A command that takes longer is stuck.
 WITHIN_SECONDS = 240
 
@@ -48,6 +58,7 @@ class Workspace:
         left_out = shutil.ignore_patterns(".terraform*", "*.tfstate*", "checks", "__pycache__")
         shutil.copytree(ROOT, workspace.root, ignore=left_out)
         workspace.write_mirror()
+        (workspace.root / "broker.json").write_text(json.dumps(RENDERED))
         return workspace
 
     def copy(self, folder):

@@ -1,5 +1,6 @@
 //! What terraform/ makes on a Solace broker is what the code has: topics, who may publish and consume what, queues and their settings.
 //! Asks the real Terraform, so that neither side can drift; what the providers do with it is tested in terraform/.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -93,7 +93,8 @@ async fn the_collectors_agent_renders_its_file_follows_a_rotation_and_keeps_its_
     let after = agent.renders("vault-rendered/otel-collector/secrets.yaml", &second).await;
 
     assert!(
-        rendered.contains("broker: [\"message-broker:5672\"]") && rendered.contains("queue: \"queue://#telemetry-otel\""),
+        rendered.contains("broker: [\"message-broker:5672\"]")
+            && rendered.contains("queue: \"queue://#telemetry-otel\""),
         "{rendered}"
     );
     assert!(!after.contains(&first));
