@@ -165,13 +165,17 @@ mod tests {
     #[test]
     fn whoever_was_away_for_a_short_time_gets_what_was_missed_and_for_a_long_time_everything() {
         let (mut frames, now) = (frames_for_test(), Instant::now());
-        (1..=3).for_each(|number| drop(frames.push(model(number), now)));
+        for number in 1..=3 {
+            frames.push(model(number), now);
+        }
         let id = frames.number_of("e-1").unwrap();
         let portion = frames.after(Some(id), now).unwrap();
         assert_eq!((portion.changes, portion.skipped, portion.number), (2, 0, 3));
         assert!(portion.bytes.starts_with(b"id: e-2\nevent: change\ndata: {"), "{portion:?}");
 
-        (4..=100).for_each(|number| drop(frames.push(model(number), now)));
+        for number in 4..=100 {
+            frames.push(model(number), now);
+        }
         let portion = frames.after(Some(id), now).unwrap();
         assert_eq!((portion.changes, portion.skipped), (0, 99));
         assert!(portion.bytes.starts_with(b"id: e-100\nevent: snapshot\ndata: {"));
@@ -207,6 +211,6 @@ mod tests {
             frames.push(json!({"at": "x".repeat(200_000), "n": number}), now);
             frames.push(json!({"n": number}), now);
         }
-        assert!(frames.bytes <= KEPT_BYTES && frames.bytes == frames.changes.iter().map(Bytes::len).sum());
+        assert!(frames.bytes <= KEPT_BYTES && frames.bytes == frames.changes.iter().map(Bytes::len).sum::<usize>());
     }
 }
