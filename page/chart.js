@@ -15,7 +15,7 @@ export class WindowChart {
     this.label = label;
     this.unit = unit;
     this.chosen = null;
-    this.drawing = svg("svg", { class: "chart", role: "img", tabindex: "0", "aria-describedby": `${this.id}-readout` });
+    this.drawing = svg("svg", { class: "chart", role: "img", tabindex: "0", "aria-label": label, "aria-describedby": `${this.id}-readout` });
     this.readout = h("p", { class: "readout", id: `${this.id}-readout` });
     this.rows = h("tbody");
     this.table = h("details", { class: "as-table", ontoggle: () => this.draw() }, h("summary", {}, "As a table"), this.frame());

@@ -69,7 +69,7 @@ function note(model, shown) {
   if (!model.has("reporting")) return "Role reporting, which knows the stores, runs elsewhere.";
   if (found) return `${count(found.matching)} of ${plural(found.total, "store")} match${found.matching > shown ? `, the first ${shown} are shown` : ""}.`;
   if (!total) return "No store has sold anything yet.";
-  return total > shown ? `The ${shown} busiest of ${plural(total, "store")}, with the turnover of the last minute; find the others by number.` : `${plural(total, "store")}, with the turnover of the last minute. Select one for its windows.`;
+  return total > shown ? `The ${shown} busiest of ${plural(total, "store")} by the last minute's turnover; find others by number.` : `${plural(total, "store")} and the last minute's turnover. Select one.`;
 }
 
 function newRow([name]) {

@@ -8,8 +8,8 @@ const { readFileSync } = require("node:fs");
 const { createInterface } = require("node:readline");
 const { setTimeout: pause } = require("node:timers/promises");
 
-/** Generous: two busy cores, and a debug build. */
-const SOON = 60_000;
+/** Generous: two busy cores, and a debug build; yet shorter than a check may take, so that it says what it waits for. */
+const SOON = 45_000;
 
 /** Windows that are told and final soon. */
 const QUICK = {
