@@ -22,7 +22,7 @@ module.exports = ({ given, pages }) => {
     await page.locator("#banner:not([hidden])").waitFor();
     assert.equal(await page.locator("#main").getAttribute("data-stale"), "true");
     const again = await Service.start({ binary: given.binary, folder, listen: new URL(service.address).host });
-    await page.locator("#link[data-state=live]").waitFor({ timeout: 60_000 });
+    await page.locator("#link[data-state=live]").waitFor({ timeout: 40_000 });
     assert.ok(await page.locator("#banner").isHidden());
     await until("more sales than before", async () => (await sales(page)) > before);
     await again.stop();

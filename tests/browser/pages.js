@@ -9,6 +9,8 @@ const { chromium } = require("playwright-core");
 /** No first-run chatter, nothing that leaves this machine. The sandbox needs rights that a container lacks. */
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
   "--disable-sync", "--disable-dev-shm-usage"];
+/** Milliseconds for one question to a page; whoever waits for a state asks again. */
+const PATIENCE = 15_000;
 const AXE = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 
 class Pages {
@@ -29,6 +31,7 @@ class Pages {
       viewport: { width: size[0], height: size[1] }, colorScheme: scheme, locale, reducedMotion: "reduce", httpCredentials: user, bypassCSP: false, ...more,
     });
     this.contexts.add(context);
+    context.setDefaultTimeout(PATIENCE);
     const page = await context.newPage();
     page.on("console", (message) => this.heard(message.type(), message.text(), mayFail));
     page.on("pageerror", (error) => this.heard("error", error.stack, /^$/));

@@ -20,18 +20,23 @@ const QUICK = {
   TILLSTREAM__POS__RATE: "40",
 };
 
+/** Lines of a service's log that are kept, for the failure of whoever waits for it. */
+const LAST_WORDS = 5;
+
 /** Every service that still runs; a check that failed leaves some. */
 const running = new Set();
 
 class Service {
   /** Starts it in this folder; `listen` with a port of before is a restart in its place. */
   static async start({ binary, folder, listen = "127.0.0.1:0", settings = QUICK }) {
-    const child = spawn(binary, ["run", "--listen", listen, "--data-dir", folder], { env: { ...process.env, ...settings }, stdio: ["ignore", "pipe", "ignore"] });
+    const child = spawn(binary, ["run", "--listen", listen, "--data-dir", folder], { env: { ...process.env, ...settings }, stdio: ["ignore", "pipe", "pipe"] });
     running.add(child);
     child.on("exit", () => running.delete(child));
+    const said = [];
+    createInterface({ input: child.stderr }).on("line", (line) => said.push(line) > LAST_WORDS && said.shift());
     const lines = createInterface({ input: child.stdout });
     const address = await new Promise((resolve, reject) => {
-      child.on("exit", (code) => reject(new Error(`the service ended with ${code} before it said where it listens`)));
+      child.on("exit", (code) => reject(new Error(`the service ended with ${code} before it said where it listens: ${said.join("\n")}`)));
       lines.on("line", (line) => /http:\/\/127\.0\.0\.1:\d+/.test(line) && resolve(/http:\/\/127\.0\.0\.1:\d+/.exec(line)[0]));
     });
     return new Service(child, address, folder);
