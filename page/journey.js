@@ -34,6 +34,7 @@ const SOURCES = {
   ledger_balance: "the books, which balance",
 };
 let asked = 0;
+let isDrawn = false;
 
 export function startJourney() {
   byId("journey-form").addEventListener("submit", (event) => {
@@ -42,7 +43,6 @@ export function startJourney() {
     if (id) follow(id);
   });
   window.addEventListener("hashchange", fromAddress);
-  fromAddress();
 }
 
 /** A sale can be sent to a colleague as a link. */
@@ -108,7 +108,9 @@ function words(name) {
   return String(name).replaceAll("_", " ");
 }
 
-/** Only where it runs elsewhere is there anything to say. */
+/** A link is followed once the page has its size: before, there is no place to scroll to. */
 export function updateJourney(model) {
+  if (!isDrawn) fromAddress();
+  isDrawn = true;
   if (!model.has("reporting")) text(byId("journey-answer"), "Role reporting, which remembers the way of sales, runs elsewhere.");
 }

@@ -16,7 +16,7 @@ async function main() {
   const service = await Service.start({ binary: given.binary, folder: `${given.folder}/picture`, settings: LOAD });
   const pages = await Pages.open(given.browser);
   const page = await pages.show(`${service.address}/`, { user: service.user("admin"), size: [1440, 1150] });
-  console.log(`under load on ${service.address} for ${UNDER_LOAD / 60_000} minutes`);
+  console.log(`under load on ${service.address} for ${UNDER_LOAD / 1_000} s`);
   await new Promise((resolve) => setTimeout(resolve, UNDER_LOAD));
   await until("books that agree", async () => (await page.locator(".tile:nth-child(4) .figure").innerText()) === "Agree");
   await page.screenshot({ path: given.picture });
