@@ -69,8 +69,8 @@ pub enum Command {
     /// Run only the embedded broker, for clients of Solace libraries on this machine and for tests
     #[command(long_about = BROKER_ABOUT)]
     Broker(BrokerArgs),
-    /// Say whether configuration, secrets, broker and limits are in order, one line each
-    Check(ConfigArgs),
+    /// Say whether configuration, secrets, broker and limits are in order, one line each; or ask a process whether it is ready
+    Check(CheckArgs),
     /// Make a Vault or OpenBao server ready for the secrets of this system, and look after them
     Vault {
         /// What to do.
@@ -146,6 +146,21 @@ pub struct RunArgs {
     /// Stop cleanly after this time, such as 30s, and print the ledger per store; exit 1 if it does not balance
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub duration: Option<Duration>,
+}
+
+/// `check`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct CheckArgs {
+    /// Settings.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Check nothing but whether the process at this address, such as http://127.0.0.1:8080, says that it is ready: the health
+    /// check of a container, which needs no shell
+    #[arg(long, value_name = "URL")]
+    pub ready: Option<String>,
+    /// Whom to believe.
+    #[command(flatten)]
+    pub trust: TrustArgs,
 }
 
 /// Whom to believe that it is the service.

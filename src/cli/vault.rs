@@ -47,6 +47,9 @@ pub struct PrepareArgs {
     /// A further name or address by which clients call the server, beside localhost, 127.0.0.1 and ::1; may be repeated
     #[arg(long = "name", value_name = "NAME")]
     pub names: Vec<String>,
+    /// Write the authority of the certificate here too, for clients that must not see the key beside it
+    #[arg(long, value_name = "FILE")]
+    pub authority: Option<PathBuf>,
 }
 
 /// Which server.
@@ -119,6 +122,9 @@ pub struct SetUpArgs {
     /// Go on although nobody writes who did what
     #[arg(long, conflicts_with = "audit_file")]
     pub without_audit: bool,
+    /// Stay, and do it again whenever the server is found sealed, and every hour for the logins; ends on SIGTERM
+    #[arg(long)]
+    pub keep: bool,
     /// Make an authority that issues certificates for HTTPS
     #[arg(long)]
     pub pki: bool,

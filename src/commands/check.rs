@@ -13,11 +13,12 @@ use tillstream_messages::SecretTree;
 use tillstream_session::Backend;
 
 use super::print;
-use crate::cli::ConfigArgs;
+use crate::cli::{CheckArgs, ConfigArgs};
 use crate::settings::{BASE_FILE, Settings};
 use crate::startup;
 
 mod hand_over;
+mod ready;
 mod secrets;
 #[cfg(feature = "solace")]
 mod solace;
@@ -40,8 +41,19 @@ enum State {
     Failed(String),
 }
 
-/// Checks everything, also when something before is wrong.
-pub async fn check(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
+/// Checks what is asked for.
+pub async fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
+    let lines = match &args.ready {
+        Some(base) => vec![Line::new("readiness", ready::ask(base, &args.trust.trust()).await)],
+        None => everything(&args.config).await,
+    };
+    lines.iter().for_each(Line::print);
+    let failed = lines.iter().any(|line| matches!(line.state, State::Failed(_)));
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// All of it, also when something before is wrong.
+async fn everything(args: &ConfigArgs) -> Vec<Line> {
     let settings = Settings::load(args);
     let mut lines = vec![Line::new("configuration", configuration(args, settings.as_ref()))];
     if let Ok(settings) = &settings {
@@ -55,9 +67,7 @@ pub async fn check(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
         lines.extend(keys.map(|found| Line::new("token keys", found)));
         lines.push(Line::new("limits", limits(settings)));
     }
-    lines.iter().for_each(Line::print);
-    let failed = lines.iter().any(|line| matches!(line.state, State::Failed(_)));
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    lines
 }
 
 impl Line {

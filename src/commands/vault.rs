@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
 use tillstream_vault_setup::{
-    Administration, Condition, Delivery, Keys, Kv, Lifetimes, Operator, Outcome, Progress, ServerAddress, SetUp, State,
-    status as look_at, write_certificate,
+    Administration, Condition, Delivery, Keys, Kv, Lifetimes, Operator, Outcome, Progress, ServerAddress, SetUp, SetUpError,
+    State, status as look_at, write_certificate,
 };
 
 use super::{password, print};
@@ -16,6 +16,7 @@ use crate::cli::{
     DeliveryArgs, LOCAL_CA, LoginArgs, PrepareArgs, RenewArgs, RotateArgs, ServerArgs, SetUpArgs, StatusArgs,
     VaultCommand,
 };
+use crate::shutdown::StopSignals;
 
 /// The server is set up from where it runs.
 const LOCAL_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
@@ -36,8 +37,11 @@ fn prepare(args: &PrepareArgs) -> anyhow::Result<ExitCode> {
     let certificate = write_certificate(&args.directory.join("tls"), &names)?;
     let raft = args.directory.join("raft");
     std::fs::create_dir_all(&raft).with_context(|| format!("make `{}`", raft.display()))?;
-    let outcome = if certificate.is_new { "done" } else { "was there" };
-    print::line(&format!("{outcome:<9} certificate `{}`", certificate.server.display()));
+    print::line(&format!("{:<9} certificate `{}`", word(is_done(certificate.is_new)), certificate.server.display()));
+    if let Some(copy) = &args.authority {
+        let is_new = certificate.publish(copy)?;
+        print::line(&format!("{:<9} its authority in `{}`", word(is_done(is_new)), copy.display()));
+    }
     print::line(&format!("clients trust it by `{}`", certificate.authority.display()));
     Ok(ExitCode::SUCCESS)
 }
@@ -45,12 +49,42 @@ fn prepare(args: &PrepareArgs) -> anyhow::Result<ExitCode> {
 // === set-up ===
 
 async fn set_up(args: &SetUpArgs) -> anyhow::Result<ExitCode> {
+    if args.keep {
+        return keep(args).await;
+    }
     wanted(args)?.run(&mut tell).await?;
     let (keys, approles) = (args.keys.display(), args.server.approles.display());
     print::line(&format!(
         "the server is ready; logins are in `{approles}`, unseal keys in `{keys}`: keep those where the server is not"
     ));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Until a signal; what is as it was is not told every hour, and the same trouble only once.
+async fn keep(args: &SetUpArgs) -> anyhow::Result<ExitCode> {
+    let set_up = wanted(args)?;
+    let mut signals = StopSignals::listen()?;
+    let mut last = String::new();
+    let mut trouble = |error: &SetUpError| {
+        let text = format!("{error:#}");
+        if text != last {
+            print::error_line(&format!("waiting: {text}"));
+        }
+        last = text;
+    };
+    let mut changes = tell_changes;
+    tokio::select! {
+        never = set_up.keep(&mut changes, &mut trouble) => match never {},
+        signal = signals.next() => print::line(&format!("{signal} received, stopping")),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn tell_changes(progress: &Progress) -> ControlFlow<()> {
+    match progress {
+        Progress::Step { outcome: Outcome::WasThere, .. } => ControlFlow::Continue(()),
+        _ => tell(progress),
+    }
 }
 
 fn wanted(args: &SetUpArgs) -> anyhow::Result<SetUp> {
@@ -95,6 +129,10 @@ fn in_words(state: State) -> String {
     }
 }
 
+const fn is_done(is_new: bool) -> Outcome {
+    if is_new { Outcome::Done } else { Outcome::WasThere }
+}
+
 const fn word(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Done => "done",
@@ -109,7 +147,7 @@ async fn renew(args: &RenewArgs) -> anyhow::Result<ExitCode> {
     let renewed = operator.renew(&args.server.approles, delivery(&args.delivery)).await;
     operator.log_out().await?;
     for (role, is_new) in renewed? {
-        print::line(&format!("{:<9} login of `{role}`", word(if is_new { Outcome::Done } else { Outcome::WasThere })));
+        print::line(&format!("{:<9} login of `{role}`", word(is_done(is_new))));
     }
     Ok(ExitCode::SUCCESS)
 }

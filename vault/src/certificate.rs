@@ -46,6 +46,20 @@ pub fn write_certificate(directory: &Path, names: &[String]) -> Result<Certifica
     Ok(Certificate { authority, server, key, is_new })
 }
 
+impl Certificate {
+    /// Writes the authority into a directory of its own, for clients that must not see the key; whether it was not there.
+    ///
+    /// # Errors
+    /// The directory cannot be written.
+    pub fn publish(&self, copy: &Path) -> Result<bool, SetUpError> {
+        if let Some(above) = copy.parent().filter(|above| !above.as_os_str().is_empty()) {
+            private::directory(above)?;
+        }
+        let authority = private::read(&self.authority)?.unwrap_or_default();
+        private::write_if_other(copy, &authority)
+    }
+}
+
 /// Three texts in PEM. Has no `Debug`: one of them is a key.
 struct Made {
     authority: String,
@@ -107,5 +121,20 @@ mod tests {
         assert_eq!(text(), before);
         assert_eq!(before.iter().filter(|pem| pem.contains("PRIVATE KEY")).count(), 1);
         assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn clients_get_the_authority_without_the_key_and_a_newer_one_replaces_it() {
+        let home = tempfile::tempdir().unwrap();
+        let certificate = write_certificate(&home.path().join("tls"), &["localhost".to_owned()]).unwrap();
+        let copy = home.path().join("for-clients/vault-ca.pem");
+
+        assert!(certificate.publish(&copy).unwrap());
+        assert!(!certificate.publish(&copy).unwrap());
+        std::fs::write(&copy, "of another server").unwrap();
+        assert!(certificate.publish(&copy).unwrap());
+
+        assert_eq!(std::fs::read(&copy).unwrap(), std::fs::read(&certificate.authority).unwrap());
+        assert_eq!(std::fs::read_dir(copy.parent().unwrap()).unwrap().count(), 1);
     }
 }

@@ -51,6 +51,7 @@ pub const TREE: &[(&str, Keys)] = &[
     ("message-broker/config/aggregation-service", &[("queue_name", Text("sale_pos_transaction_aggregation_service"))]),
     ("message-broker/config/otel", &[("queue_name", Text("otel"))]),
     ("message-broker/creds/login", &[("username", Text("admin")), ("password", Password)]),
+    ("message-broker/creds/monitor", &[("username", Text("monitor")), ("password", Password)]),
     ("message-broker/creds/otel", &[("username", Text("telemetry_collector_service")), ("password", Password)]),
     (
         "message-broker/creds/validation-service",

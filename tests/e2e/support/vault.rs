@@ -182,6 +182,7 @@ fn fresh_tree() -> toml::Table {
         user(format!("message-broker/creds/{service}-service"), &name, None);
     }
     user("message-broker/creds/login".to_owned(), "admin", None);
+    user("message-broker/creds/monitor".to_owned(), "monitor", None);
     user("message-broker/creds/otel".to_owned(), "telemetry_collector_service", None);
     for role in ["pos", "aggregation", "reporting"] {
         user(format!("validation-service/creds/{role}-service"), &format!("{role}-service_username"), Some(role));

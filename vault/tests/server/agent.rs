@@ -23,6 +23,11 @@ struct Agent {
 impl Agent {
     /// Starts `vault/agent/<name>.hcl` where it finds `vault`, the logins of the bench, and nothing else.
     fn start(bench: &Bench, name: &str) -> Self {
+        Self::start_with(bench, name, &[])
+    }
+
+    /// The same with further files of `vault/agent` beside it.
+    fn start_with(bench: &Bench, name: &str, more: &[&str]) -> Self {
         let home = bench.path(&format!("agent-{name}"));
         copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("agent"), &home.join("vault/agent"));
         std::os::unix::fs::symlink(bench.path("approles"), home.join("vault-approles")).unwrap();
@@ -34,7 +39,7 @@ impl Agent {
         let log = fs::File::create(home.join("log")).unwrap();
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]).arg(tillstream_bao::program()).arg("agent");
-        command.arg(format!("-config=vault/agent/{name}.hcl")).current_dir(&home);
+        command.args([name].iter().chain(more).map(|name| format!("-config=vault/agent/{name}.hcl"))).current_dir(&home);
         command.env_clear().env("HOME", &home).env("BAO_ADDR", bench.bao.address());
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         Self { child: command.spawn().unwrap(), home }
@@ -114,7 +119,7 @@ async fn the_brokers_agent_renders_every_user_in_both_versions_of_the_mount() {
         let rendered = agent.renders("vault-rendered/message-broker/broker.json", &login).await;
 
         let rendered: Value = serde_json::from_str(&rendered).unwrap();
-        assert_eq!(rendered["users"].as_object().unwrap().len(), 6, "{rendered}");
+        assert_eq!(rendered["users"].as_object().unwrap().len(), 7, "{rendered}");
         assert_eq!(rendered["users"]["login"]["password"], login);
         assert_eq!(rendered["url"], "http://message-broker:8080");
     }
@@ -134,4 +139,22 @@ async fn d23_a_rendered_file_is_its_owners_and_no_token_stands_beside_it() {
     let folders: Vec<_> = fs::read_dir(&rendered).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(folders, ["otel-collector"]);
     assert_eq!(fs::read_dir(rendered.join("otel-collector")).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn a_broker_in_a_container_gets_each_password_as_a_file_of_its_own_without_a_byte_more() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let bench = Bench::configured().await;
+    let agent = Agent::start_with(&bench, "message-broker", &["broker-passwords"]);
+
+    for (path, directory) in [("login", "broker-admin"), ("monitor", "broker-monitor")] {
+        let wanted = password(&bench, &format!("message-broker/creds/{path}")).await;
+        let file = format!("vault-rendered/{directory}/password");
+        assert_eq!(agent.renders(&file, &wanted).await, wanted);
+        // The broker's image has a user of its own.
+        assert_eq!(fs::metadata(agent.home.join(&file)).unwrap().permissions().mode() & 0o777, 0o444);
+        assert_eq!(fs::read_dir(agent.home.join(file).parent().unwrap()).unwrap().count(), 1);
+    }
+    agent.renders("vault-rendered/message-broker/broker.json", "pos_topic_prefix").await;
 }

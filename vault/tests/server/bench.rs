@@ -94,6 +94,24 @@ impl Bench {
         Operator::log_in(&self.address(), &self.path("approles")).await.unwrap()
     }
 
+    /// Waits until somebody has opened the server.
+    pub async fn opens(&self) {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+        while self.bao.health().await != 200 {
+            assert!(tokio::time::Instant::now() < deadline, "stuck: nobody opens the server");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Waits until a file is there.
+    pub async fn has(&self, name: &str) {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+        while !self.path(name).is_file() {
+            assert!(tokio::time::Instant::now() < deadline, "stuck: nobody writes {name}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     /// Logs in as a role with the files that set-up has written; the answer is the token.
     pub async fn log_in(&self, role: &str) -> String {
         let file = |name: &str| self.file(&format!("approles/{role}/{name}"));

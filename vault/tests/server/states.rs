@@ -2,11 +2,13 @@
 //! What each role may do is in `rights`.
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::json;
-use tillstream_vault_setup::{Administration, Keys, Kv, SetUpError, State};
+use tillstream_vault_setup::{Administration, Keys, Kv, Progress, SetUpError, State};
 
 use crate::bench::{Bench, run, run_one_more_step};
 
@@ -70,6 +72,38 @@ async fn a_sealed_server_is_opened_after_a_restart_and_its_passwords_stay() {
     assert_eq!(again.found, [State::Sealed, State::Configured]);
     assert_eq!(again.done, ["unsealed", REVOKED]);
     assert_eq!(bench.picture().await, before);
+}
+
+/// What stays beside a server in containers: it comes back sealed after every restart, and nobody is there to open it.
+#[tokio::test]
+async fn a_server_that_is_kept_is_open_again_after_each_restart_and_also_when_it_comes_later_than_its_keeper() {
+    let bench = Bench::on_disk().await;
+    let set_up = bench.set_up();
+    bench.bao.kill();
+    let mut troubles = 0;
+    let mut watch = |_: &Progress| ControlFlow::Continue(());
+    let mut trouble = |_: &SetUpError| troubles += 1;
+    let keeping = set_up.keep(&mut watch, &mut trouble);
+
+    let restarts = async {
+        for _ in 0..2 {
+            bench.bao.restart().await;
+            bench.opens().await;
+            bench.bao.kill();
+            // Not reachable at all for longer than one look.
+            tokio::time::sleep(Duration::from_secs(3)).await;
+        }
+        bench.bao.restart().await;
+        bench.opens().await;
+        bench.has("approles/operator/secret_id").await;
+    };
+    tokio::select! {
+        never = keeping => match never {},
+        () = restarts => {}
+    }
+
+    assert!(troubles > 0, "a server that is away was no trouble");
+    assert_eq!(run(&set_up).await.unwrap().found, [State::Configured]);
 }
 
 #[tokio::test]
