@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::support::{Sale, Setup, TestApp};
+use crate::support::{Sale, Setup, TestApp, eventually};
 
 /// A command that should end on its own and takes longer is stuck.
 const ENDS_WITHIN: Duration = Duration::from_secs(120);
@@ -165,6 +165,31 @@ async fn check_names_what_is_wrong_and_ends_with_1() {
     let (code, text) = run(&setup.setting("window.sizze", "1s"), &["check", "--data-dir", &data]).await;
     assert_eq!(code, 1, "{text}");
     assert!(text.lines().any(|line| line.starts_with("failed") && line.contains("configuration")), "{text}");
+}
+
+#[tokio::test]
+async fn a_containers_health_check_asks_the_process_itself_and_says_why_it_is_not_ready() {
+    // Long enough to be asked while it says that it ends.
+    let mut app = Setup::new().setting("shutdown.announce", "60s").setting("shutdown.grace", "90s").start().await;
+    let url = app.url();
+    let ask = async |setup: &Setup| run(setup, &["check", "--ready", &url]).await;
+
+    let (code, text) = ask(app.setup()).await;
+    assert!(code == 0 && text.starts_with("ok ") && text.contains("/health/ready"), "{text}");
+    // Settings that nobody could use: it is the process that is asked.
+    let (code, text) = ask(&Setup::new().setting("window.sizze", "1s")).await;
+    assert_eq!(code, 0, "{text}");
+
+    app.sigterm();
+    eventually("the process to say that it is not ready", ENDS_WITHIN, async || match ask(app.setup()).await {
+        (1, text) if text.starts_with("failed") && text.contains("answers 503: ") => Ok(()),
+        (_, text) => Err(text),
+    })
+    .await;
+
+    app.sigkill();
+    let (code, text) = ask(app.setup()).await;
+    assert!(code == 1 && text.starts_with("failed") && text.contains("no answer"), "{text}");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! A certificate for the server's own listener: an authority, one certificate of it, and that one's key.
 //! The authority's key is never written, so nothing else can ever be signed with it; a new certificate comes with a new authority.
 
+use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -47,16 +48,22 @@ pub fn write_certificate(directory: &Path, names: &[String]) -> Result<Certifica
 }
 
 impl Certificate {
-    /// Writes the authority into a directory of its own, for clients that must not see the key; whether it was not there.
+    /// Writes the authority, which is no secret, to where clients read it that must not see the key; whether it was not there.
     ///
     /// # Errors
     /// The directory cannot be written.
     pub fn publish(&self, copy: &Path) -> Result<bool, SetUpError> {
-        if let Some(above) = copy.parent().filter(|above| !above.as_os_str().is_empty()) {
-            private::directory(above)?;
-        }
         let authority = private::read(&self.authority)?.unwrap_or_default();
-        private::write_if_other(copy, &authority)
+        if private::read(copy)?.as_deref() == Some(authority.as_str()) {
+            return Ok(false);
+        }
+        if let Some(above) = copy.parent() {
+            fs::create_dir_all(above).map_err(SetUpError::io("make", above))?;
+        }
+        let draft = copy.with_extension("draft");
+        fs::write(&draft, authority).map_err(SetUpError::io("write", &draft))?;
+        fs::rename(&draft, copy).map_err(SetUpError::io("write", copy))?;
+        Ok(true)
     }
 }
 
