@@ -1,3 +1,4 @@
+# syntax=docker/dockerfile:1.7
 # The exporter of a Solace broker's figures, from its sources: its images have no tag that says what is in them.
 FROM golang:1.26.3-alpine AS build
 ARG COMMIT=e3ad23dc601ab58a55656c3c0b02b0ce65e4b750

@@ -47,7 +47,8 @@ class Project:
         """The whole, with all defaults filled in and variables replaced."""
         done = self.run(profiles, override, "config", "--format", "json")
         assert done.returncode == 0, done.stderr.strip()
-        return json.loads(done.stdout)
+        # Compose writes what it would read: a `$` of a shell in a container is doubled.
+        return json.loads(done.stdout.replace("$$", "$"))
 
     def run(self, profiles, override, *words):
         """Compose with the committed .env and nothing of this machine's environment but what the override needs."""

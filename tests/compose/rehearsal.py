@@ -90,8 +90,7 @@ class Stage:
         """Runs a container's command until it is stopped."""
         if name == "vault":
             self.server()
-        command = ["setpriv", "--pdeathsig", "KILL"] + self.command(name)
-        process = Process(name, command, self.workplace(name), self.environment(name))
+        process = Process(name, self.command(name), self.workplace(name), self.environment(name))
         self.running[name] = process
         return process
 

@@ -211,8 +211,8 @@ def secrets(project, findings):
             findings.unless("env_file" not in service, name, "reads a file of variables")
     for name in ("docker-compose.yml", projects.OVERRIDE, ".env", ".env.example"):
         for line in project.text(name).splitlines():
-            found = re.match(r"\s*#?\s*-?\s*([\w.-]+)\s*[:=]\s*(\S.*)$", line)
-            if found and SECRETIVE.search(found.group(1)) and re.fullmatch(r"[\"']?[A-Za-z0-9+/=_-]{6,}[\"']?", found.group(2)):
+            found = re.match(r"\s*#?\s*-?\s*([\w.-]+)\s*[:=]\s*[\"']?([A-Za-z0-9+=_-]{6,})[\"']?$", line)
+            if found and SECRETIVE.search(found.group(1)):
                 findings.say(name, "`%s` looks like a secret" % line.strip())
     findings.unless(
         re.sub(r"#.*\n", "", project.text(".env")).split() == ["COMPOSE_PROFILES=demo"], ".env", "says more than profiles"

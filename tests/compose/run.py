@@ -1,7 +1,7 @@
 """Checks docker-compose.yml and what belongs to it without an engine, then the checks themselves.
 
-Reads one JSON object from standard input: `binary`, the program under test with feature `solace`; `bao`, OpenBao; `programs`, where
-Compose, hadolint and Traefik are.
+Reads one JSON object from standard input: `binary`, the program under test with feature `solace`, and where `bao`, `compose`,
+`hadolint` and `traefik` are.
 """
 
 import json
@@ -25,7 +25,6 @@ from tools import Tools, profiles
 checks.DEADLINE_SECONDS = 300
 
 GIVEN = json.load(sys.stdin)
-PROGRAMS = Path(GIVEN["programs"])
 
 
 def holds(name, rule, project):
@@ -42,9 +41,8 @@ def holds(name, rule, project):
 
 def main():
     """Runs all of them."""
-    runner, project = checks.Checks(), Project(ROOT, str(PROGRAMS / "docker-compose"))
-    others = Tools(PROGRAMS / "hadolint")
-    others.compose = project.compose
+    runner, project = checks.Checks(), Project(ROOT, GIVEN["compose"])
+    others = Tools(GIVEN["hadolint"], GIVEN["compose"], GIVEN["traefik"])
     runner.run(holds("compose_understands_every_profile", others.understood, project))
     runner.run(holds("hadolint_has_nothing_to_say", others.linted, project))
     runner.run(holds("profiles_build_on_each_other", profiles, project))
@@ -52,10 +50,10 @@ def main():
         runner.run(holds("%s_hold" % rule.__name__, rule, project))
     for defect in defects.ALL:
         runner.run(holds(defect.__name__, defect, project))
-    runner.run(holds("traefik_takes_its_files_and_answers_its_health_check", balancer.starts(PROGRAMS / "traefik"), project))
+    runner.run(holds("traefik_takes_its_files_and_answers_its_health_check", others.balanced, project))
     stage, acts, folder = rehearsal.checks(project, GIVEN["binary"], GIVEN["bao"])
     with folder, stage:
-        for act in acts:
+        for act in acts + [balancer.shows_a_certificate(GIVEN["traefik"], stage)]:
             runner.run(act)
     for check in mistakes.checks(ROOT, others):
         runner.run(check)

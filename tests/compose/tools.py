@@ -1,8 +1,8 @@
-"""What others' tools say of the files: Compose itself, and hadolint. Judges nothing itself."""
+"""What others' tools say of the files: Compose itself, hadolint, and Traefik of its own. Judges nothing itself."""
 
 import itertools
-import subprocess
 
+import balancer
 import project as projects
 
 
@@ -10,8 +10,8 @@ import project as projects
 class Tools:
     """Where they are."""
 
-    def __init__(self, hadolint):
-        self.hadolint = hadolint
+    def __init__(self, hadolint, compose, traefik):
+        self.hadolint, self.compose, self.balanced = hadolint, compose, balancer.starts(traefik)
 
     def understood(self, project, findings):
         """Every profile, and all together, with and without the override."""

@@ -4,6 +4,7 @@
 
 mod browser;
 mod clients;
+mod compose;
 mod end_to_end;
 mod fences;
 mod leaks;
@@ -39,6 +40,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   screenshot     the picture in the README, from the optimised service under load
   schemathesis   drive the built service with schemathesis
   monitoring     check monitoring/, and ask its dashboards' queries of a real Prometheus that watches the built service
+  compose        check docker-compose.yml and its images without an engine
   alarms         make every alert fire for real; needs the right to mount a tmpfs
   monitor        run the optimised service with Prometheus and Alertmanager beside it, until Ctrl-C
   terraform      check terraform/ with Terraform itself, without a registry or a broker
@@ -68,6 +70,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["screenshot"] => browser::screenshot(),
         ["schemathesis"] => schemathesis::run(),
         ["monitoring"] => monitoring::run().map(drop),
+        ["compose"] => compose::run().map(drop),
         ["alarms"] => monitoring::alarms().map(drop),
         ["monitor"] => monitoring::monitor(),
         ["terraform"] => terraform::run().map(drop),

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{solclient, terraform, workspace};
 
-/// Ensures everything that `kind` (test, clients, browser, openbao, monitoring, terraform, bench, leaks or soak) needs.
+/// Ensures everything that `kind` (test, clients, browser, openbao, monitoring, terraform, compose, bench, leaks or soak) needs.
 pub fn run(kind: &str) -> Result<()> {
     match kind {
         "bench" => {
@@ -48,11 +48,19 @@ pub fn run(kind: &str) -> Result<()> {
             packages(&[PYTHON])?;
             environment(kind)
         }
+        "compose" => {
+            packages(&[PYTHON])?;
+            environment(kind)?;
+            environment("stack")?;
+            environment("openbao")
+        }
         _ => {
             components()?;
             packages(&[STRACE, PYTHON, NODE, NPM, CHROMIUM, INTER, PROMETHEUS, ALERTMANAGER])?;
             environment("test")?;
             environment("monitoring")?;
+            environment("compose")?;
+            environment("stack")?;
             environment("openbao")?;
             environment("rotel")?;
             environment("solclient")?;
