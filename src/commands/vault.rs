@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
 use tillstream_vault_setup::{
-    Administration, Condition, Delivery, Keys, Kv, Lifetimes, Operator, Outcome, Progress, ServerAddress, SetUp, SetUpError,
-    State, status as look_at, write_certificate,
+    Administration, Condition, Delivery, Keys, Kv, Lifetimes, Operator, Outcome, Progress, ServerAddress, SetUp,
+    SetUpError, State, status as look_at, write_certificate,
 };
 
 use super::{password, print};

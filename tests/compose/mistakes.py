@@ -15,8 +15,8 @@ from findings import Findings
 from project import Project
 
 # What the rules read.
-FILES = ["docker-compose.yml", "compose.solace-cloud.yml", ".env", ".env.example", "Dockerfile", "README.md", "ARCHITECTURE.md"]
-FILES += ["LICENSE-MIT", "LICENSE-APACHE", "Makefile", "Cargo.toml"]
+FILES = ["docker-compose.yml", "compose.solace-cloud.yml", ".env", ".env.example", "Dockerfile", ".dockerignore", "README.md", "ARCHITECTURE.md"]
+FILES += ["LICENSE-MIT", "LICENSE-APACHE", "Makefile", "Cargo.toml", ".gitignore"]
 FOLDERS = ["config", "docker", "docs", "monitoring", "terraform", "traefik", "vault", ".ci", "chaos/src", "bench/src", "xtask/src"]
 FOLDERS += ["tests/e2e"]
 
@@ -215,6 +215,16 @@ MISTAKES = {
         "/places/var/lib/vault/rendered/collector",
         "rendered/otel-collector has no owner",
     ),
+    "a_room_that_is_not_in_the_context": (rules.context, ".dockerignore", "!smf\n", "", "leaves out smf"),
+    "secrets_in_the_context": (rules.context, ".dockerignore", "!smf\n", "!smf\n!vault-keys\n", "lets in vault-keys"),
+    "a_program_of_another_debian": (rules.context, IMAGE, "1.95.0-slim-bookworm", "1.95.0-slim-trixie", "is built on another Debian"),
+    "a_library_that_is_left_out": (
+        "finds_its_libraries",
+        IMAGE,
+        "COPY --from=solclient /solclient/libsolclient.so.1",
+        "# COPY --from=solclient /solclient/libsolclient.so.1",
+        "does not put libsolclient.so.1 beside the program",
+    ),
     "a_balancer_that_listens_elsewhere": (
         "balanced",
         "traefik/traefik.yml",
@@ -305,21 +315,21 @@ MISTAKES = {
 }
 
 
-def checks(root, tools_of_others):
+def checks(root, *judges_by_name):
     """One check per mistake, for the runner."""
-    return [_check(root, tools_of_others, name, *mistake) for name, mistake in MISTAKES.items()]
+    return [_check(root, judges_by_name, name, *mistake) for name, mistake in MISTAKES.items()]
 
 
-def _check(root, tools_of_others, name, who, file, old, new, said):
+def _check(root, judges, name, who, file, old, new, said):
     def check():
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder) / "copy"
             _copy(root, copy)
             _spoil(copy / file, old, new)
             findings = Findings()
-            judge = getattr(tools_of_others, who) if isinstance(who, str) else who
+            judge = who if callable(who) else next(getattr(judge, who) for judge in judges if hasattr(judge, who))
             try:
-                judge(Project(copy, tools_of_others.compose), findings)
+                judge(Project(copy, judges[0].compose), findings)
             except AssertionError as error:
                 findings.append(str(error))
             assert any(said in finding for finding in findings), "nobody says `%s`, but: %s" % (said, "; ".join(findings))
@@ -329,7 +339,7 @@ def _check(root, tools_of_others, name, who, file, old, new, said):
 
 
 def _copy(root, copy):
-    for name in FILES + [".gitignore"]:
+    for name in FILES:
         copy.mkdir(exist_ok=True)
         shutil.copy(root / name, copy / name)
     for name in FOLDERS:

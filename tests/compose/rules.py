@@ -259,6 +259,23 @@ def owners(project, findings):
             findings.unless(target in made, name, "%s has no owner: the image does not have it" % target)
 
 
+def context(project, findings):
+    """What is copied into the image is in the context, and nothing that could be a secret is; both stages are the same Debian."""
+    text = project.text("Dockerfile")
+    kept = {line[1:] for line in project.text(".dockerignore").splitlines() if line.startswith("!")}
+    first = [line for line in project.text(".dockerignore").splitlines() if not line.startswith("#")][0]
+    findings.unless(first == "*", ".dockerignore", "lets everything in that it does not name")
+    copied = [word for line in re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.M) for word in line.split() if word != "."]
+    members = tomllib.loads(project.text("Cargo.toml"))["workspace"]["members"]
+    for name in copied + ["Cargo.toml", "Cargo.lock", "build.rs", "src"] + [member for member in members if member != "."]:
+        findings.unless(name.split("/")[0] in kept, ".dockerignore", "leaves out %s" % name)
+    for name in (".git", "data", "target", "vault-data", "vault-keys", "vault-approles", "vault-rendered", "terraform", ".env"):
+        findings.unless(name not in kept, ".dockerignore", "lets in %s" % name)
+    debian = {"debian12": "bookworm", "debian13": "trixie"}
+    runtime = re.search(r"cc-(debian\d+)", text)
+    findings.unless(runtime and debian[runtime.group(1)] in text.split("RUNTIME_IMAGE")[0], "Dockerfile", "is built on another Debian")
+
+
 def documented(project, findings):
     """Every image, port and profile has its line in the README."""
     text = project.text("README.md")
@@ -290,5 +307,6 @@ ALL = [
     variables,
     files,
     owners,
+    context,
     documented,
 ]

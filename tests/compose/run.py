@@ -1,7 +1,7 @@
 """Checks docker-compose.yml and what belongs to it without an engine, then the checks themselves.
 
-Reads one JSON object from standard input: `binary`, the program under test with feature `solace`, and where `bao`, `compose`,
-`hadolint` and `traefik` are.
+Reads one JSON object from standard input: `binary`, the program under test with feature `solace`, the folder of `solclient`, and
+where `bao`, `compose`, `hadolint` and `traefik` are.
 """
 
 import json
@@ -19,7 +19,7 @@ import rehearsal
 import rules
 from findings import Findings
 from project import Project
-from tools import Tools, profiles
+from tools import Program, Tools, profiles
 
 # A debug build on a busy machine needs its time; longer than any wait, so that what fails says what it waited for.
 checks.DEADLINE_SECONDS = 300
@@ -51,11 +51,13 @@ def main():
     for defect in defects.ALL:
         runner.run(holds(defect.__name__, defect, project))
     runner.run(holds("traefik_takes_its_files_and_answers_its_health_check", others.balanced, project))
+    program = Program(GIVEN["binary"], GIVEN["solclient"])
+    runner.run(holds("the_program_finds_its_libraries_in_the_image", program.finds_its_libraries, project))
     stage, acts, folder = rehearsal.checks(project, GIVEN["binary"], GIVEN["bao"])
     with folder, stage:
         for act in acts + [balancer.shows_a_certificate(GIVEN["traefik"], stage)]:
             runner.run(act)
-    for check in mistakes.checks(ROOT, others):
+    for check in mistakes.checks(ROOT, others, program):
         runner.run(check)
     runner.finish()
 

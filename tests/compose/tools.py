@@ -1,6 +1,8 @@
 """What others' tools say of the files: Compose itself, hadolint, and Traefik of its own. Judges nothing itself."""
 
 import itertools
+import re
+import subprocess
 
 import balancer
 import project as projects
@@ -26,6 +28,35 @@ class Tools:
         files = [project.root / "Dockerfile"] + sorted(project.root.glob("docker/*.Dockerfile"))
         for file in files:
             findings.run(file.name, self.hadolint, "--failure-threshold", "style", file)
+
+
+class Program:
+    """What the linker has made, and what it must find in an image that has nothing else."""
+
+    # The C library, libgcc and nothing else is in gcr.io/distroless/cc-debian12.
+    THERE = {"libc.so.6", "libm.so.6", "libgcc_s.so.1", "libdl.so.2", "librt.so.1", "libpthread.so.0"}
+    LOADER = {"ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}
+    BESIDE = "libsolclient.so.1"
+
+    def __init__(self, binary, solclient):
+        self.binary, self.library = binary, "%s/%s" % (solclient, self.BESIDE)
+
+    def finds_its_libraries(self, project, findings):
+        """Each library is in the image, or is copied to where the program looks first."""
+        for file in (self.binary, self.library):
+            needed = set(re.findall(r"NEEDED.*\[(\S+)\]", dynamic(file)))
+            findings.unless(needed, file, "needs nothing: is this a program?")
+            for name in sorted(needed - self.THERE - self.LOADER - {self.BESIDE}):
+                findings.say(file, "needs %s, which the image does not have" % name)
+        paths = re.findall(r"R(?:UN)?PATH.*\[(\S+)\]", dynamic(self.binary))
+        findings.unless(paths and paths[0].startswith("$ORIGIN"), self.binary, "does not look beside itself first")
+        beside = "COPY --from=solclient /solclient/%s /usr/local/bin/%s" % (self.BESIDE, self.BESIDE)
+        findings.unless(beside in project.text("Dockerfile").splitlines(), "Dockerfile", "does not put %s beside the program" % self.BESIDE)
+
+
+def dynamic(file):
+    """What the dynamic linker is told; readelf comes with every C compiler."""
+    return subprocess.run(["readelf", "--dynamic", "--wide", file], capture_output=True, text=True, timeout=60, check=True).stdout
 
 
 def profiles(project, findings):

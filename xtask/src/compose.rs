@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::clients::counted_with;
 use crate::running::Running;
 use crate::stages::Tests;
-use crate::{set_up, workspace};
+use crate::{set_up, solclient, workspace};
 
 /// The files by others' tools and by our rules, then the half that is about secrets, played with the real programs.
 pub fn run() -> Result<Tests> {
@@ -20,6 +20,7 @@ pub fn run() -> Result<Tests> {
     let binary = Running::command()?.get_program().to_owned();
     let given = json!({
         "binary": binary.to_string_lossy(),
+        "solclient": solclient::folder()?,
         "bao": set_up::python_bin("openbao", "bao")?,
         "compose": set_up::python_bin("compose", "docker-compose")?,
         "hadolint": set_up::python_bin("compose", "hadolint")?,

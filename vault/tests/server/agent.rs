@@ -39,7 +39,9 @@ impl Agent {
         let log = fs::File::create(home.join("log")).unwrap();
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]).arg(tillstream_bao::program()).arg("agent");
-        command.args([name].iter().chain(more).map(|name| format!("-config=vault/agent/{name}.hcl"))).current_dir(&home);
+        command
+            .args([name].iter().chain(more).map(|name| format!("-config=vault/agent/{name}.hcl")))
+            .current_dir(&home);
         command.env_clear().env("HOME", &home).env("BAO_ADDR", bench.bao.address());
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         Self { child: command.spawn().unwrap(), home }
