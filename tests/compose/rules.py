@@ -276,6 +276,22 @@ def context(project, findings):
     findings.unless(runtime and debian[runtime.group(1)] in text.split("RUNTIME_IMAGE")[0], "Dockerfile", "is built on another Debian")
 
 
+def told(project, findings):
+    """What Terraform and the balancer are told, they know: an unknown variable is read past in silence."""
+    sources = "\n".join(file.read_text() for file in sorted(project.root.glob("terraform/*.tf")))
+    known = set(re.findall(r'^variable "(\w+)"', sources, re.M))
+    given = set(re.findall(r'^  "(\w+)":', project.text("vault/agent/templates/message-broker.json.ctmpl"), re.M))
+    for override in (False, True):
+        service = project.services("core", override=override)["terraform"]
+        given |= set(re.findall(r"TF_VAR_(\w+)", str(service["environment"]) + str(service["command"])))
+        given |= set(re.findall(r'-var="(\w+)=', str(service["command"])))
+    for name in sorted(given - known):
+        findings.say("terraform", "is told %s, which it has no variable for" % name)
+    routes = "\n".join(file.read_text() for file in sorted(project.root.glob("traefik/dynamic/*.yml")))
+    for name in project.services("core")["traefik"]["environment"]:
+        findings.unless('env "%s"' % name in routes, "traefik", "is told %s, which no route reads" % name)
+
+
 def documented(project, findings):
     """Every image, port and profile has its line in the README."""
     text = project.text("README.md")
@@ -308,5 +324,6 @@ ALL = [
     files,
     owners,
     context,
+    told,
     documented,
 ]
