@@ -395,7 +395,7 @@ async fn the_document_describes_every_route_and_starts_with_the_prefix_that_was_
     let (status, _, body) = answer(api_for_test(Doors::default()), TestRequest::get().uri(uri)).await;
     assert_eq!((status, &body["openapi"]), (StatusCode::OK, &json!("3.1.0")));
     assert_eq!(body["servers"][0]["url"], "/validation-service");
-    assert_eq!(body["paths"].as_object().unwrap().len(), 18);
+    assert_eq!(body["paths"].as_object().unwrap().len(), 19);
     let invalid = &body["paths"][SALE]["post"]["responses"]["422"]["content"];
     assert!(invalid["application/problem+json"].is_object() && invalid["application/json"].is_object());
 }
