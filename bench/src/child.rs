@@ -37,9 +37,14 @@ impl Measured {
 
     /// The service with everything but the till simulator, on this folder.
     pub fn service(options: &Options, data: &Path, settings: &[(&str, &str)]) -> Result<Self> {
-        let mut command = Command::new(options.program("tillstream")?);
+        Self::version(&options.program("tillstream")?, data, settings)
+    }
+
+    /// The same, of any version of it. The settings hold before those that every measurement has.
+    pub fn version(program: &Path, data: &Path, settings: &[(&str, &str)]) -> Result<Self> {
+        let mut command = Command::new(program);
         command.args(["run", "--roles", "validation,aggregation,reporting", "--listen", "127.0.0.1:0", "--data-dir"]);
-        command.arg(data).envs(settings.iter().copied()).env("TILLSTREAM__LOG__FILTER", "warn").stderr(Stdio::null());
+        command.arg(data).env("TILLSTREAM__LOG__FILTER", "warn").envs(settings.iter().copied()).stderr(Stdio::null());
         let (child, address) = start(command)?;
         let authorization = basic(data, "pos-service")?;
         Ok(Self { child, address, authorization })

@@ -8,8 +8,10 @@ mod client;
 mod engines;
 mod kills;
 mod latency;
+mod observability;
 mod pages;
 mod recovery;
+mod sink;
 mod steady;
 mod stores;
 mod throughput;
@@ -40,6 +42,9 @@ pub struct Options {
     /// Only these measurements; all when nothing is said.
     #[arg(long, value_enum, value_delimiter = ',')]
     pub only: Vec<Measurement>,
+    /// Another version of the service, to be measured beside this one's by `--only observability`.
+    #[arg(long)]
+    pub before: Option<PathBuf>,
     /// Where the built programs lie; by default beside this one.
     #[arg(long)]
     pub programs: Option<PathBuf>,
@@ -62,6 +67,8 @@ pub enum Measurement {
     Traces,
     /// What a thousand open live pages cost.
     Pages,
+    /// What traces, metrics, log and audit trail cost together.
+    Observability,
     /// Aggregation alone against Bytewax, what supervision costs, and how fast a killed actor answers again.
     Engines,
 }
@@ -91,6 +98,9 @@ async fn main() -> Result<()> {
     }
     if wanted(Measurement::Pages) {
         pages::measure(&options).await?;
+    }
+    if wanted(Measurement::Observability) {
+        observability::measure(&options).await?;
     }
     if wanted(Measurement::Engines) {
         engines::measure(&options)?;

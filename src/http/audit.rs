@@ -88,7 +88,7 @@ impl Asked<'_> {
             who: Some(self.user.name.to_string()),
             address: Some(self.gate.address(self.request)),
             route: route.unwrap_or_else(|| metrics::UNMATCHED.to_owned()),
-            trace_id: trace::id(self.request),
+            trace_id: trace::id(),
             ..Record::new(verdict, "http")
         }
     }

@@ -11,10 +11,10 @@ use prometheus::{
     Encoder, HistogramVec, IntCounterVec, IntGaugeVec, TextEncoder, register_histogram_vec, register_int_counter_vec,
     register_int_gauge_vec,
 };
-use tillstream_messages::{Exemplar, Exemplars, TraceContext};
+use tillstream_messages::{Exemplar, Exemplars, TraceIds};
 use tillstream_session::PUBLISH_EXEMPLARS;
 
-use super::{negotiate, openmetrics, trace};
+use super::{negotiate, openmetrics};
 
 /// Label of paths that no route has, so that a scanner cannot make labels.
 pub const UNMATCHED: &str = "unmatched";
@@ -75,19 +75,13 @@ pub fn observe_size<B: MessageBody>(response: &ServiceResponse<B>) {
     RESPONSE_SIZE.with_label_values(&labels).observe(bytes as f64);
 }
 
-/// Keeps a request as an example of its duration, where somebody keeps its trace.
-pub fn note_example<B>(response: &ServiceResponse<B>, duration: Duration) {
-    if !tillstream_traces::is_on() {
-        return;
-    }
+/// Keeps a request whose trace is kept as an example of its duration.
+pub fn note_example<B>(response: &ServiceResponse<B>, ids: TraceIds, duration: Duration) {
     let request = response.request();
-    let Some(trace) = trace::context(request).filter(TraceContext::is_sampled) else { return };
     let pattern = request.match_pattern();
     let (endpoint, status) = (pattern.as_deref().unwrap_or(UNMATCHED), response.status());
-    DURATION_EXEMPLARS.note(
-        &[endpoint, request.method().as_str(), status.as_str()],
-        Exemplar::now(trace.ids(), duration.as_secs_f64()),
-    );
+    DURATION_EXEMPLARS
+        .note(&[endpoint, request.method().as_str(), status.as_str()], Exemplar::now(ids, duration.as_secs_f64()));
 }
 
 /// The example of a bucket of the two histograms that have some.

@@ -3,7 +3,7 @@
 
 use std::any::Any;
 use std::net::{SocketAddr, TcpListener};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix_tls::accept::rustls_0_23::TlsStream;
 
@@ -128,7 +128,7 @@ pub fn app(
 > {
     let settings = shared.settings.clone();
     let app = App::new().app_data(shared).configure(routes::configure).wrap(metrics::middleware());
-    let app = app.wrap_fn(trace::correlate).wrap(trace::middleware());
+    let app = app.wrap_fn(trace::follow);
     app.wrap_fn(move |request, service| front(request, service, &settings))
 }
 
@@ -151,14 +151,12 @@ where
         });
     }
     prefix::strip(&mut request);
-    let began = Instant::now();
     let answer = service.call(request);
     Either::Right(async move {
         let response = answer.await;
         Unread::discard(unread.as_ref()).await;
         let response = response?;
         metrics::observe_size(&response);
-        metrics::note_example(&response, began.elapsed());
         Ok(Unread::hold(unread, response))
     })
 }

@@ -1,15 +1,20 @@
 //! Which trace a request belongs to: read from its `traceparent` or begun here, and the span of a request whose trace is kept.
 //! Refuses nothing: a request without a valid context is served like any other.
 
-use actix_web::body::MessageBody;
-use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
+use std::time::Instant;
+
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
-use actix_web::middleware::Condition;
 use actix_web::{Error, HttpMessage, HttpRequest};
-use tillstream_messages::{TraceContext, TraceIds};
+use futures_util::TryFutureExt;
+use futures_util::future::Either;
+use tillstream_messages::TraceContext;
 use tillstream_traces::{Correlated, HttpServer, Origin};
 use tracing::Span;
-use tracing_actix_web::{RootSpanBuilder, TracingLogger};
+use tracing_actix_web::{RootSpanBuilder, StreamSpan, TracingLogger};
+
+use super::metrics;
 
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -17,68 +22,82 @@ static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// What asks all the time how the process is, and is nobody's request; or lasts for hours.
 const UNTRACED: [&str; 4] = ["/metrics", "/health", "/api/v1/health", "/api/v1/events"];
 
-/// The trace of a request, found in its extensions.
-#[derive(Debug, Clone)]
-struct RequestTrace {
-    /// Where its log lines belong.
-    ids: TraceIds,
-    /// What messages that it causes say.
-    passed_on: Option<TraceContext>,
+/// The span of a request whose trace is kept, found in its extensions.
+struct ServerSpan {
+    span: Span,
+    /// What messages that the request causes say.
+    context: TraceContext,
 }
 
-/// Makes the span of a request whose trace is kept.
-pub struct ServerSpans;
+/// Gives a request's span to the middleware that it lasts in.
+struct ServerSpans;
 
-/// The middleware around everything that a request's span covers; absent while no spans are made.
-pub fn middleware() -> Condition<TracingLogger<ServerSpans>> {
-    Condition::new(tillstream_traces::is_on(), TracingLogger::new())
-}
-
-/// What the messages that a request causes say about its trace.
+/// What the messages that a request causes say about its trace: nothing of one that nobody has sent and nobody keeps.
 pub fn context(request: &HttpRequest) -> Option<TraceContext> {
-    let known = request.extensions().get::<RequestTrace>().map(|trace| trace.passed_on.clone());
-    known.unwrap_or_else(|| sent(request.headers()))
+    let known = request.extensions().get::<ServerSpan>().map(|own| own.context.clone());
+    known.or_else(|| sent(request.headers()))
 }
 
-/// The trace's id as logs write it. Every request that has come through the front has one.
-pub fn id(request: &HttpRequest) -> Option<String> {
-    let ids = request.extensions().get::<RequestTrace>().map(|trace| trace.ids);
-    ids.map(|ids| format!("{:032x}", ids.trace))
+/// The id, as logs write it, of the trace of the request that is being served. Each that has come through the front has one.
+pub fn id() -> Option<String> {
+    tillstream_traces::current().map(|ids| format!("{:032x}", ids.trace))
 }
 
-/// Serves a request whose log lines belong to its trace.
-pub fn correlate<S, B>(
+/// Serves a request whose log lines belong to its trace, in a span if that is kept. Nearly none is, and nothing is
+/// allocated for the others.
+pub fn follow<S, B>(
     request: ServiceRequest,
     service: &S,
-) -> impl Future<Output = Result<ServiceResponse<B>, Error>> + use<S, B>
+) -> impl Future<Output = Result<ServiceResponse<EitherBody<B, StreamSpan<B>>>, Error>> + use<S, B>
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+    S::Future: 'static,
+    B: MessageBody + 'static,
 {
-    let known = request.extensions().get::<RequestTrace>().map(|trace| trace.ids);
-    let ids = known.unwrap_or_else(|| RequestTrace::without_span(Origin::of(sent(request.headers()))).note(&request));
-    Correlated::new(service.call(request), Some(ids))
-}
-
-// === impl RequestTrace ===
-
-impl RequestTrace {
-    fn without_span(origin: Origin) -> Self {
-        Self { ids: origin.context().ids(), passed_on: origin.passed_on() }
-    }
-
-    /// The span's context, or the sender's where no span is made.
-    fn of_span(span: &Span, origin: Origin) -> Self {
-        let adopted = if span.is_none() { None } else { origin.adopt(span) };
-        match adopted {
-            Some(context) => Self { ids: context.ids(), passed_on: Some(context) },
-            None => Self::without_span(origin),
+    let origin = Origin::of(sent(request.headers()));
+    match ServerSpan::begin(&request, &origin) {
+        Some(own) => Either::Left(spanned(request, service, own)),
+        None => {
+            let answer = service.call(request).map_ok(ServiceResponse::map_into_left_body);
+            Either::Right(Correlated::new(answer, Some(origin.ids())))
         }
     }
+}
 
-    fn note(self, request: &ServiceRequest) -> TraceIds {
-        let ids = self.ids;
-        request.extensions_mut().insert(self);
-        ids
+fn spanned<S, B>(
+    request: ServiceRequest,
+    service: &S,
+    own: ServerSpan,
+) -> impl Future<Output = Result<ServiceResponse<EitherBody<B, StreamSpan<B>>>, Error>> + use<S, B>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+    S::Future: 'static,
+    B: MessageBody + 'static,
+{
+    let (ids, began) = (own.context.ids(), Instant::now());
+    request.extensions_mut().insert(own);
+    // Made for this one request: a middleware around all of them would cost those without a span as much.
+    let logger = TracingLogger::<ServerSpans>::new().new_transform(service).into_inner();
+    let answer = logger.expect("it is made of any service").call(request).map_ok(move |response| {
+        metrics::note_example(&response, ids, began.elapsed());
+        response.map_into_right_body()
+    });
+    Correlated::new(answer, Some(ids))
+}
+
+// === impl ServerSpan ===
+
+impl ServerSpan {
+    fn begin(request: &ServiceRequest, origin: &Origin) -> Option<Self> {
+        let is_kept = origin.is_sampled() && tillstream_traces::is_on();
+        if !is_kept || UNTRACED.iter().any(|path| request.path().starts_with(path)) {
+            return None;
+        }
+        let route = request.match_pattern();
+        let (method, is_encrypted) = (request.method().as_str(), request.app_config().secure());
+        let span = tillstream_traces::server(HttpServer { method, route: route.as_deref(), is_encrypted }, origin);
+        let context = if span.is_none() { None } else { origin.adopt(&span) };
+        context.map(|context| Self { span, context })
     }
 }
 
@@ -86,15 +105,7 @@ impl RequestTrace {
 
 impl RootSpanBuilder for ServerSpans {
     fn on_request_start(request: &ServiceRequest) -> Span {
-        if UNTRACED.iter().any(|path| request.path().starts_with(path)) {
-            return Span::none();
-        }
-        let origin = Origin::of(sent(request.headers()));
-        let route = origin.context().is_sampled().then(|| request.match_pattern()).flatten();
-        let (method, is_encrypted) = (request.method().as_str(), request.app_config().secure());
-        let span = tillstream_traces::server(HttpServer { method, route: route.as_deref(), is_encrypted }, &origin);
-        RequestTrace::of_span(&span, origin).note(request);
-        span
+        request.extensions().get::<ServerSpan>().map_or_else(Span::none, |own| own.span.clone())
     }
 
     fn on_request_end<B: MessageBody>(span: Span, outcome: &Result<ServiceResponse<B>, Error>) {
@@ -119,7 +130,11 @@ fn sent(headers: &HeaderMap) -> Option<TraceContext> {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::test::TestRequest;
+    use actix_web::test::{TestRequest, call_and_read_body, init_service};
+    use actix_web::{App, web};
+    use tillstream_traces::testing::{keep_spans, sent_context, spans_of};
+    use tracing_actix_web::RequestId;
+    use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
 
@@ -132,6 +147,33 @@ mod tests {
             request.append_header((name, HeaderValue::from_bytes(value).unwrap()))
         });
         context(&request.to_http_request())
+    }
+
+    /// Whether the middleware of spans has seen the request, and where its log lines belong.
+    async fn seen(request: HttpRequest) -> String {
+        format!("{} {}", request.extensions().contains::<RequestId>(), id().unwrap_or_default())
+    }
+
+    #[actix_web::test]
+    async fn only_a_request_whose_trace_is_kept_passes_the_middleware_of_spans() {
+        keep_spans(0.0);
+        let _spans = tracing::subscriber::set_default(tracing_subscriber::registry().with(tillstream_traces::layer()));
+        let app = App::new().service(web::resource(["/sale", "/health/live"]).to(seen)).wrap_fn(follow);
+        let app = init_service(app).await;
+        for (path, is_sampled, is_seen) in
+            [("/sale", true, true), ("/sale", false, false), ("/health/live", true, false)]
+        {
+            let parent = sent_context(is_sampled);
+            let request = TestRequest::get().uri(path).insert_header(("traceparent", parent.traceparent()));
+            let body = call_and_read_body(&app, request.to_request()).await;
+            let trace = parent.ids().trace;
+            assert_eq!(body, format!("{is_seen} {trace:032x}"), "{path}");
+            let spans = spans_of(trace);
+            assert_eq!(spans.len(), usize::from(is_seen), "{path}");
+            assert!(spans.iter().all(|span| span.parent == Some(parent.ids().span) && span.says("http.route") == path));
+        }
+        let begun = call_and_read_body(&app, TestRequest::get().uri("/sale").to_request()).await;
+        assert!(begun.starts_with(b"false ") && begun.len() == 6 + 32, "{begun:?}");
     }
 
     #[test]

@@ -125,7 +125,7 @@ impl PosClient {
                 return Err(Unanswered { attempts, waited: started.elapsed(), last: obstacle.what });
             }
             sleep(pause).await;
-            origin = Origin::Sent(origin.context().clone());
+            origin = Origin::Sent(origin.context());
         }
     }
 
@@ -158,7 +158,7 @@ impl PosClient {
         if !tillstream_traces::is_on() {
             return request;
         }
-        let context = step.context().unwrap_or(origin.context());
+        let context = step.context_or(None).unwrap_or_else(|| origin.context());
         posting::traced(request, &context.traceparent(), context.tracestate())
     }
 }

@@ -10,11 +10,15 @@ const MAX_STATE_BYTES: usize = 512;
 const SAMPLED: u8 = 1;
 
 /// The trace that a message belongs to: `traceparent` and `tracestate` of <https://www.w3.org/TR/trace-context/>, valid.
+/// Shared and not carried: nearly every message belongs to none, and moves with one word for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TraceContext {
+pub struct TraceContext(Arc<Parts>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Parts {
     ids: TraceIds,
     flags: u8,
-    state: Option<Arc<str>>,
+    state: Option<Box<str>>,
 }
 
 /// Which span of which trace; neither is 0.
@@ -31,18 +35,14 @@ pub struct TraceIds {
 impl TraceContext {
     /// Nothing when one of the ids is 0.
     #[must_use]
-    pub const fn new(ids: TraceIds, sampled: bool) -> Option<Self> {
-        if ids.trace == 0 || ids.span == 0 {
-            return None;
-        }
-        Some(Self { ids, flags: sampled as u8, state: None })
+    pub fn new(ids: TraceIds, sampled: bool) -> Option<Self> {
+        Self::valid(ids, sampled.into(), || None)
     }
 
     /// Nothing when one of the ids is 0; an invalid state is dropped alone, an empty one is none.
     #[must_use]
     pub fn of_parts(ids: TraceIds, flags: u8, tracestate: &str) -> Option<Self> {
-        let valid = Self::new(ids, false)?;
-        Some(Self { flags, state: parse_state(tracestate), ..valid })
+        Self::valid(ids, flags, || parse_state(tracestate))
     }
 
     /// Nothing when `traceparent` is invalid; an invalid `tracestate` is dropped alone, an empty one is none.
@@ -55,39 +55,43 @@ impl TraceContext {
     /// The same trace as seen from another of its spans.
     #[must_use]
     pub fn at(&self, span: u64) -> Option<Self> {
-        let ids = TraceIds { span, ..self.ids };
-        Some(Self { flags: self.flags, state: self.state.clone(), ..Self::new(ids, false)? })
+        Self::valid(TraceIds { span, ..self.0.ids }, self.0.flags, || self.0.state.clone())
     }
 
     /// Which span of which trace.
     #[must_use]
-    pub const fn ids(&self) -> TraceIds {
-        self.ids
+    pub fn ids(&self) -> TraceIds {
+        self.0.ids
     }
 
     /// As a `traceparent` says them.
     #[must_use]
-    pub const fn flags(&self) -> u8 {
-        self.flags
+    pub fn flags(&self) -> u8 {
+        self.0.flags
     }
 
     /// Whether whoever began the trace keeps its spans.
     #[must_use]
-    pub const fn is_sampled(&self) -> bool {
-        self.flags & SAMPLED != 0
+    pub fn is_sampled(&self) -> bool {
+        self.0.flags & SAMPLED != 0
     }
 
     /// In version 00: `00-<trace>-<span>-<flags>`.
     #[must_use]
     pub fn traceparent(&self) -> String {
-        let TraceIds { trace, span } = self.ids;
-        format!("00-{trace:032x}-{span:016x}-{:02x}", self.flags)
+        let TraceIds { trace, span } = self.0.ids;
+        format!("00-{trace:032x}-{span:016x}-{:02x}", self.0.flags)
     }
 
     /// At most 512 printable characters, unread.
     #[must_use]
     pub fn tracestate(&self) -> Option<&str> {
-        self.state.as_deref()
+        self.0.state.as_deref()
+    }
+
+    fn valid(ids: TraceIds, flags: u8, state: impl FnOnce() -> Option<Box<str>>) -> Option<Self> {
+        let is_valid = ids.trace != 0 && ids.span != 0;
+        is_valid.then(|| Self(Arc::new(Parts { ids, flags, state: state() })))
     }
 }
 
@@ -105,7 +109,7 @@ fn parse_parent(text: &str) -> Option<(TraceIds, u8)> {
     }
 }
 
-fn parse_state(text: &str) -> Option<Arc<str>> {
+fn parse_state(text: &str) -> Option<Box<str>> {
     let state = text.trim();
     let valid = (1..=MAX_STATE_BYTES).contains(&state.len()) && state.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     valid.then(|| state.into())

@@ -64,7 +64,7 @@ impl Inbox {
         self.epoch.is_some()
     }
 
-    /// Takes a delivery of the followed binding; `begin` begins the span of a message that is taken.
+    /// Takes a delivery of the followed binding; `begin` begins the span of a message that is taken and belongs to a trace.
     pub(crate) fn take(
         &mut self,
         epoch: u32,
@@ -76,13 +76,14 @@ impl Inbox {
         }
         let known = self.newest;
         self.newest = messages.last().map_or(known, |message| known.max(message.tag.number));
-        for message in messages.into_iter().filter(|message| message.tag.number > known) {
-            let step = begin(&message);
+        let is_new = |message: &InboundMessage| message.tag.number > known;
+        for message in messages.iter().filter(|message| message.trace.is_some() && is_new(message)) {
+            let step = begin(message);
             if step.is_kept() {
                 self.steps.push_back((message.tag, step));
             }
-            self.waiting.push_back(message);
         }
+        self.waiting.extend(messages.into_iter().filter(is_new));
         if self.waiting.len() < self.capacity {
             return Taken::Now;
         }

@@ -55,7 +55,7 @@ pub enum Read {
 
 /// The span of a request, if its trace is kept; `finish_server` completes it.
 pub fn server(request: HttpServer<'_>, origin: &Origin) -> Span {
-    if !crate::is_on() || !origin.context().is_sampled() {
+    if !crate::is_on() || !origin.is_sampled() {
         return Span::none();
     }
     let HttpServer { method, route, is_encrypted } = request;

@@ -11,6 +11,7 @@ use opentelemetry_otlp::{ExporterBuildError, Protocol as Otlp, SpanExporter, Wit
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracer, SdkTracerProvider};
 use tokio::runtime::Handle;
+use tracing::level_filters::LevelFilter;
 use tracing::{Subscriber, warn};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::filter_fn;
@@ -64,7 +65,9 @@ pub fn layer<S: Subscriber + for<'span> LookupSpan<'span>>() -> Option<impl Laye
         .with_target(false)
         .with_level(false)
         .with_tracked_inactivity(false);
-    Some(layer.with_filter(filter_fn(|metadata| metadata.target() == SERVER_TARGET)))
+    // Without the hint every `trace!` of every library would be looked at, because some layer might want it.
+    let filter = filter_fn(|metadata| metadata.target() == SERVER_TARGET).with_max_level_hint(LevelFilter::INFO);
+    Some(layer.with_filter(filter))
 }
 
 // === impl Exporting ===

@@ -37,6 +37,6 @@ pub use catalogue::{
 pub use correlation::{Correlated, Correlation, current};
 pub use error::TracesError;
 pub use exporting::{Exporting, layer, start};
-pub use sampling::{Origin, is_on};
+pub use sampling::{Beginning, Origin, is_on};
 pub use settings::{Protocol, TracesSettings};
 pub use step::Step;

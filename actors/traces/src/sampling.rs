@@ -19,13 +19,21 @@ thread_local! {
     static KNOWN: Cell<Option<TraceIds>> = const { Cell::new(None) };
 }
 
-/// Where a trace comes from.
+/// Where a trace comes from. One that begins here and is not kept costs no allocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// It came with the request or message.
     Sent(TraceContext),
-    /// It begins here; its ids are those of its first span, made or not.
-    New(TraceContext),
+    /// It begins here.
+    New(Beginning),
+}
+
+/// A trace that nobody has sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Beginning {
+    /// Those of its first span, made or not.
+    ids: TraceIds,
+    is_sampled: bool,
 }
 
 /// Random ids, but for the first span of a trace whose ids are known before it is built.
@@ -50,19 +58,44 @@ impl Origin {
     /// A new trace, kept or not.
     #[must_use]
     pub fn begin() -> Self {
-        Self::New(random_context(is_lucky()))
+        Self::New(Beginning { ids: random_ids(), is_sampled: is_lucky() })
+    }
+
+    /// A new trace that nobody keeps, whatever the ratio is.
+    #[cfg(test)]
+    pub(crate) fn unkept() -> Self {
+        Self::New(Beginning { ids: random_ids(), is_sampled: false })
     }
 
     /// A new trace whose spans are kept whatever the ratio is.
     pub(crate) fn kept() -> Self {
-        Self::New(random_context(true))
+        Self::New(Beginning { ids: random_ids(), is_sampled: true })
     }
 
     /// What is known of the trace before its next span.
     #[must_use]
-    pub const fn context(&self) -> &TraceContext {
+    pub fn context(&self) -> TraceContext {
         match self {
-            Self::Sent(context) | Self::New(context) => context,
+            Self::Sent(context) => context.clone(),
+            Self::New(begun) => TraceContext::new(begun.ids, begun.is_sampled).expect("neither id is 0"),
+        }
+    }
+
+    /// Where log lines belong before its next span.
+    #[must_use]
+    pub fn ids(&self) -> TraceIds {
+        match self {
+            Self::Sent(context) => context.ids(),
+            Self::New(begun) => begun.ids,
+        }
+    }
+
+    /// Whether its spans are kept.
+    #[must_use]
+    pub fn is_sampled(&self) -> bool {
+        match self {
+            Self::Sent(context) => context.is_sampled(),
+            Self::New(begun) => begun.is_sampled,
         }
     }
 
@@ -90,8 +123,8 @@ impl Origin {
         let nothing = opentelemetry::Context::new();
         match self {
             Self::Sent(context) => build(nothing.with_remote_span_context(told(context))),
-            Self::New(context) => {
-                KNOWN.set(Some(context.ids()));
+            Self::New(begun) => {
+                KNOWN.set(Some(begun.ids));
                 let built = build(nothing);
                 KNOWN.set(None);
                 built
@@ -113,9 +146,8 @@ impl IdGenerator for Ids {
 }
 
 /// A trace and a span that nobody has heard of.
-pub(crate) fn random_context(sampled: bool) -> TraceContext {
-    let ids = TraceIds { trace: fastrand::u128(1..), span: fastrand::u64(1..) };
-    TraceContext::new(ids, sampled).expect("neither id is 0")
+pub(crate) fn random_ids() -> TraceIds {
+    TraceIds { trace: fastrand::u128(1..), span: fastrand::u64(1..) }
 }
 
 /// What is kept of `ratio`.

@@ -43,7 +43,7 @@ impl Step {
 
     /// The next span of the trace, if its spans are kept.
     pub(crate) fn next(kind: SpanKind, name: &'static str, origin: &Origin) -> Self {
-        let Some(tracer) = TRACER.get().filter(|_| origin.context().is_sampled()) else { return Self::none() };
+        let Some(tracer) = TRACER.get().filter(|_| origin.is_sampled()) else { return Self::none() };
         let builder = SpanBuilder::from_name(name).with_kind(kind);
         let span = origin.build(|parent| tracer.build_with_context(builder, &parent));
         let context = origin.context().at(ids_of(span.span_context()).span);

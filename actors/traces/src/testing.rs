@@ -9,7 +9,7 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, Span, SpanData, SpanProcessor};
 use tillstream_messages::{TraceContext, TraceIds};
 
-use crate::sampling::{Ids, RATIO, random_context};
+use crate::sampling::{Ids, RATIO, random_ids};
 use crate::step::{TRACER, ids_of};
 
 static ENDED: Mutex<Vec<EndedSpan>> = Mutex::new(Vec::new());
@@ -55,7 +55,7 @@ pub fn keep_spans(ratio: f64) {
 /// A context as somebody else has sent it, of a trace of its own.
 #[must_use]
 pub fn sent_context(sampled: bool) -> TraceContext {
-    random_context(sampled)
+    TraceContext::new(random_ids(), sampled).expect("neither id is 0")
 }
 
 /// The spans of this trace that have ended, in the order of their ends.

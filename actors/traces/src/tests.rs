@@ -8,6 +8,7 @@ use std::time::Duration;
 use opentelemetry::trace::{SpanKind, Tracer, TracerProvider};
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider, SpanData, SpanExporter};
+use tillstream_messages::TraceContext;
 use tokio::runtime::Handle;
 
 use crate::counting::{Bounded, Counted};
@@ -106,6 +107,23 @@ fn a_trace_that_is_not_kept_has_no_span_and_is_passed_on_only_if_somebody_sent_i
     assert_eq!(validate_sale(Some(&sent)).context_or(Some(sent.clone())), Some(sent.clone()));
     assert_eq!(Origin::of(Some(sent.clone())).passed_on(), Some(sent));
     assert_eq!(Origin::begin().passed_on(), None);
+}
+
+#[test]
+fn a_trace_that_is_not_kept_allocates_nothing() {
+    keep_spans(1.0);
+    let sent = sent_context(false);
+    let passed = |origin: &Origin, trace: Option<&TraceContext>| {
+        let step = validate_sale(trace);
+        assert!(!origin.is_sampled() && Step::next(SpanKind::Server, "request", origin).ids().is_none());
+        drop(Correlated::new(pending::<()>(), Some(origin.ids())));
+        step.context_or(trace.cloned())
+    };
+    let used = allocation_counter::measure(|| {
+        assert_eq!(passed(&Origin::unkept(), None), None);
+        assert_eq!(passed(&Origin::Sent(sent.clone()), Some(&sent)).as_ref(), Some(&sent));
+    });
+    assert_eq!(used.count_total, 0);
 }
 
 #[tokio::test]

@@ -129,7 +129,7 @@ impl Gate {
     pub(super) fn refuse(&self, request: &HttpRequest, refused: &Refused) -> ApiError {
         let why = &refused.why;
         metrics::REFUSALS.with_label_values(&[why.label()]).inc();
-        let (route, trace) = (request.match_pattern(), trace::id(request));
+        let (route, trace) = (request.match_pattern(), trace::id());
         let refusal = Refusal {
             user: refused.user.as_deref(),
             wanted: route.as_deref().unwrap_or(metrics::UNMATCHED),
