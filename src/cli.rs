@@ -209,8 +209,8 @@ sale is in a final window; then the own list of answered ids and amounts is comp
 and window by window, and with the ledger. Exit 0 if every sale that was answered with 200 is counted exactly once \
 and everything recovered, else 1.
 
-The service's own simulated tills are silent meanwhile; no other till may post. Ctrl-C ends the faults early and \
-still settles the account.";
+The service's own simulated tills are silent meanwhile; no other till may sell in the same stores. Ctrl-C ends the \
+faults early and still settles the account.";
 const CHAOS_PLAN: &str = "\
 A plan file (--plan) has load settings on top and one [[step]] per fault:
 
@@ -239,7 +239,7 @@ pub struct ChaosArgs {
     /// User of role admin
     #[arg(long)]
     pub user: String,
-    /// File with the user's password, nothing else
+    /// File with the user's password, nothing else; it is read again when it changes
     #[arg(long, value_name = "FILE")]
     pub password_file: PathBuf,
     /// Whom to believe.
@@ -261,7 +261,7 @@ pub struct ChaosArgs {
     /// Own sales per second [default: 200]
     #[arg(long, value_name = "N/s", value_parser = rate)]
     pub load: Option<u32>,
-    /// Own sales are of these stores [default: 1-10]
+    /// Own sales are of these stores, and no other till may sell there meanwhile [default: 1-10]
     #[arg(long, value_name = "A-B")]
     pub stores: Option<Stores>,
     /// Faults at given times from this file instead of drawn ones
@@ -279,6 +279,9 @@ pub struct ChaosArgs {
     /// Write everything that was found to this file, as JSON
     #[arg(long, value_name = "FILE.json")]
     pub report: Option<PathBuf>,
+    /// Write what came back in each second to this file, a JSON object a line
+    #[arg(long, value_name = "FILE.ndjson")]
+    pub timeline: Option<PathBuf>,
 }
 
 /// `200` or `200/s`.

@@ -64,6 +64,29 @@ pub struct Counts {
     pub violations: u64,
 }
 
+impl Counts {
+    /// What was added to an earlier state of the same account.
+    pub(crate) fn since(&self, before: &Self) -> Self {
+        let of = |field: fn(&Self) -> u64| field(self).saturating_sub(field(before));
+        let status = |(status, count): (&u16, &u64)| {
+            let grown = count.saturating_sub(before.statuses.get(status).copied().unwrap_or_default());
+            (grown > 0).then_some((*status, grown))
+        };
+        Self {
+            sent: of(|counts| counts.sent),
+            answered: of(|counts| counts.answered),
+            failed_payments: of(|counts| counts.failed_payments),
+            refused: of(|counts| counts.refused),
+            retries: of(|counts| counts.retries),
+            repetitions: of(|counts| counts.repetitions),
+            statuses: self.statuses.iter().filter_map(status).collect(),
+            cuts: of(|counts| counts.cuts),
+            timeouts: of(|counts| counts.timeouts),
+            violations: of(|counts| counts.violations),
+        }
+    }
+}
+
 impl Book {
     /// The pages, for as long as the guard lives; never across an await.
     pub(crate) fn open(&self) -> MutexGuard<'_, Pages> {

@@ -28,6 +28,7 @@ use crate::service::Service;
 use crate::settle::Bookkeeper;
 use crate::sleepers::Sleepers;
 use crate::till::Till;
+use crate::timeline::{Second, timeline};
 use crate::watch::ClockWatch;
 
 /// Between two looks at metrics and simulator.
@@ -43,6 +44,8 @@ pub enum Line<'a> {
     Table(&'a str),
     /// Says what is going on.
     Note(&'a str),
+    /// What came back in the last second.
+    Second(&'a Second),
 }
 
 /// Takes the lines.
@@ -82,6 +85,7 @@ pub async fn drill(
         verdict = run.course(injector, &stop) => verdict,
         () = told(stop.clone(), Stop::Now) => Err(DrillError::Aborted),
         never = run.watch(&silenced) => match never {},
+        never = timeline(&run.book, say) => match never {},
     };
     if let Err(error) = silenced.restore().await {
         say(Line::Note(&format!("the simulated tills could not be set back: {error}")));
@@ -136,7 +140,7 @@ impl<'a> Run<'a> {
 
     async fn course(&self, injector: Option<Injector>, stop: &watch::Receiver<Stop>) -> Result<Report, DrillError> {
         let options = self.options;
-        let books = Bookkeeper::new(&self.service, options.tempo, options.settle_within, self.say);
+        let books = Bookkeeper::new(&self.service, options, self.say);
         let baseline = tokio::select! {
             baseline = books.baseline() => baseline?,
             () = told(stop.clone(), Stop::Faults) => return Err(DrillError::Aborted),

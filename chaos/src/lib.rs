@@ -28,6 +28,7 @@ mod sleepers;
 mod stores;
 mod summary;
 mod till;
+mod timeline;
 mod tree;
 mod watch;
 
@@ -39,3 +40,4 @@ pub use options::{Options, Tempo};
 pub use report::Report;
 pub use script::Script;
 pub use stores::Stores;
+pub use timeline::Second;

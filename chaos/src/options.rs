@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use tillstream_posting::Trust;
+use tokio::sync::watch;
 
 use crate::error::DrillError;
 use crate::kinds::FaultKind;
@@ -20,8 +21,8 @@ pub struct Options {
     pub trust: Trust,
     /// An admin.
     pub user: String,
-    /// The admin's password.
-    pub password: SecretString,
+    /// The admin's password; it may change meanwhile.
+    pub password: watch::Receiver<SecretString>,
     /// The same seed, the same sales and the same faults.
     pub seed: u64,
     /// Seeded faults; none with a script.

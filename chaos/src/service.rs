@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Client, Method};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use tillstream_posting::Trust;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::error::DrillError;
@@ -23,7 +24,7 @@ pub(crate) struct Service {
     http: Client,
     base: String,
     user: String,
-    password: SecretString,
+    password: watch::Receiver<SecretString>,
 }
 
 /// An answer, whatever it says.
@@ -31,6 +32,8 @@ pub(crate) struct Service {
 pub(crate) struct Reply {
     /// The status.
     pub(crate) status: u16,
+    /// Whether it says when to ask again.
+    pub(crate) says_when: bool,
     /// The body.
     pub(crate) text: String,
 }
@@ -46,7 +49,12 @@ pub(crate) enum Cut {
 
 impl Service {
     /// The service at this base, with or without a path prefix.
-    pub(crate) fn new(base: &str, trust: &Trust, user: &str, password: SecretString) -> Result<Self, DrillError> {
+    pub(crate) fn new(
+        base: &str,
+        trust: &Trust,
+        user: &str,
+        password: watch::Receiver<SecretString>,
+    ) -> Result<Self, DrillError> {
         let refuse = |reason: String| DrillError::InvalidUrl { url: base.to_owned(), reason };
         let url: reqwest::Url = base.parse().map_err(|error| refuse(format!("{error}")))?;
         if !matches!(url.scheme(), "http" | "https") {
@@ -66,16 +74,17 @@ impl Service {
         within: Duration,
     ) -> Result<Reply, Cut> {
         let mut request = self.http.request(method, format!("{}{path}", self.base));
-        request = request.basic_auth(&self.user, Some(self.password.expose_secret()));
+        request = request.basic_auth(&self.user, Some(self.password.borrow().expose_secret()));
         if let Some(body) = body {
             request = request.header(CONTENT_TYPE, "application/json").body(body);
         }
         let exchange = async {
             let response = request.send().await?;
             let status = response.status().as_u16();
+            let says_when = response.headers().contains_key(RETRY_AFTER);
             // An answer that is cut is none: a sale goes out again with its id, which costs nothing.
             let text = response.text().await?;
-            Ok(Reply { status, text })
+            Ok(Reply { status, says_when, text })
         };
         match timeout(within, exchange).await {
             Ok(Ok(reply)) => Ok(reply),

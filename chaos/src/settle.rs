@@ -11,9 +11,10 @@ use crate::api::{Ledger, Row};
 use crate::book::Entry;
 use crate::drill::{Line, Say};
 use crate::error::DrillError;
-use crate::options::Tempo;
+use crate::options::{Options, Tempo};
 use crate::sale::LATE_TO;
 use crate::service::Service;
+use crate::stores::Stores;
 
 const LEDGER: &str = "/api/v1/ledger";
 const MOST_ROWS: u32 = 1_000_000;
@@ -27,6 +28,7 @@ pub(crate) struct Bookkeeper<'a> {
     service: &'a Service,
     tempo: Tempo,
     within: Duration,
+    stores: Stores,
     say: Say<'a>,
     /// Turnover before this is not looked at.
     from: DateTime<Utc>,
@@ -34,9 +36,10 @@ pub(crate) struct Bookkeeper<'a> {
 
 impl<'a> Bookkeeper<'a> {
     /// Of a drill that begins now.
-    pub(crate) fn new(service: &'a Service, tempo: Tempo, within: Duration, say: Say<'a>) -> Self {
+    pub(crate) fn new(service: &'a Service, options: &Options, say: Say<'a>) -> Self {
         let from = Utc::now() - TimeDelta::milliseconds(LATE_TO) - LONGEST_WINDOW;
-        Self { service, tempo, within, say, from }
+        let Options { tempo, settle_within: within, stores, .. } = *options;
+        Self { service, tempo, within, stores, say, from }
     }
 
     /// Waits until all windows are final and nothing comes in, then takes the books as they are.
@@ -44,7 +47,7 @@ impl<'a> Bookkeeper<'a> {
         let (started, mut word) = (Instant::now(), Word::default());
         let mut last: Option<(Ledger, Instant)> = None;
         loop {
-            let ledger: Ledger = self.service.learn(LEDGER, self.tempo.outage).await?;
+            let ledger = self.ledger().await?;
             let since = match &last {
                 Some((known, since)) if *known == ledger => *since,
                 _ => Instant::now(),
@@ -107,7 +110,7 @@ impl<'a> Bookkeeper<'a> {
         baseline: &Baseline,
         is_last: bool,
     ) -> Result<Account, DrillError> {
-        let ledger: Ledger = self.service.learn(LEDGER, self.tempo.outage).await?;
+        let ledger = self.ledger().await?;
         let account = Account::of_ledger(answered, baseline, &ledger);
         if !account.open.is_empty() && !is_last {
             return Ok(account);
@@ -115,10 +118,21 @@ impl<'a> Bookkeeper<'a> {
         Ok(Account::of(run, answered, baseline, &ledger, &self.rows().await?))
     }
 
+    /// Of other stores, where other tills may sell, nothing counts but whether they balance.
+    async fn ledger(&self) -> Result<Ledger, DrillError> {
+        let mut ledger: Ledger = self.service.learn(LEDGER, self.tempo.outage).await?;
+        for store in ledger.stores.iter_mut().filter(|store| !self.stores.holds(&store.store_id)) {
+            (store.accepted, store.open) = Default::default();
+        }
+        Ok(ledger)
+    }
+
     async fn rows(&self) -> Result<Vec<Row>, DrillError> {
         let from = self.from.to_rfc3339_opts(SecondsFormat::Secs, true);
         let path = format!("/api/v1/pos/turnover?from={from}&limit={MOST_ROWS}");
-        self.service.learn(&path, self.tempo.outage).await
+        let mut rows: Vec<Row> = self.service.learn(&path, self.tempo.outage).await?;
+        rows.retain(|row| self.stores.holds(&row.store_id));
+        Ok(rows)
     }
 }
 

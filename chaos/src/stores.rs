@@ -25,6 +25,14 @@ impl Stores {
     }
 }
 
+impl Stores {
+    /// Whether the store of this name is one of them.
+    pub fn holds(self, name: &str) -> bool {
+        let number = name.strip_prefix("STORE_").and_then(|number| number.parse().ok());
+        number.is_some_and(|number: u32| (self.first..=self.last).contains(&number))
+    }
+}
+
 impl Default for Stores {
     fn default() -> Self {
         Self { first: 1, last: 10 }
@@ -67,6 +75,13 @@ mod tests {
         let stores: Stores = "3-5".parse().unwrap();
         assert_eq!((stores.count(), stores.at(0), stores.at(2), stores.at(3)), (3, 3, 5, 3));
         assert_eq!("7".parse::<Stores>().unwrap().to_string(), "7-7");
+    }
+
+    #[test]
+    fn a_store_is_known_by_its_name() {
+        let stores: Stores = "3-5".parse().unwrap();
+        let held = ["STORE_2", "STORE_3", "STORE_5", "STORE_6", "STORE_", "3"].map(|name| stores.holds(name));
+        assert_eq!(held, [false, true, true, false, false, false]);
     }
 
     #[test]

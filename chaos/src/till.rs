@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use crate::book::{Book, Entry};
 use crate::sale::{Sale, Sending, id_of};
-use crate::service::{Cut, Service};
+use crate::service::{Cut, Reply, Service};
 use crate::watch::ClockWatch;
 
 const PATH: &str = "/api/v1/pos/validate_transaction";
@@ -88,7 +88,7 @@ impl Till {
         let Ok(_connection) = self.connections.acquire().await else { return Meaning::Again };
         let clock_was_moved = self.clock.is_suspect();
         match self.service.send(Method::POST, PATH, Some(body.to_owned()), self.answer_within).await {
-            Ok(reply) => self.judge(number, reply.status, &reply.text, clock_was_moved),
+            Ok(reply) => self.judge(number, &reply, clock_was_moved),
             Err(cut) => {
                 self.count(&cut);
                 Meaning::Again
@@ -104,12 +104,13 @@ impl Till {
         }
     }
 
-    fn judge(&self, number: u64, status: u16, text: &str, clock_was_moved: bool) -> Meaning {
+    fn judge(&self, number: u64, reply: &Reply, clock_was_moved: bool) -> Meaning {
         let mut pages = self.book.open();
+        let Reply { status, says_when, ref text } = *reply;
         pages.status(status);
         match status {
             200 => return Meaning::Accepted,
-            429 | 503 => return Meaning::Again,
+            429 | 503 if says_when => return Meaning::Again,
             422 if clock_was_moved || self.clock.is_suspect() => return Meaning::Again,
             _ => {}
         }

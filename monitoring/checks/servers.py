@@ -47,16 +47,16 @@ def eventually(what, seconds, probe):
     raise AssertionError("stuck: waited %d s for %s; last seen: %r" % (seconds, what, seen))
 
 
-def fetch(url, user=None, body=None, method=None, trust=None):
+def fetch(url, user=None, body=None, method=None, trust=None, within=20, headers=None):
     """Status and body; an answer of any status is an answer. `trust` is a file of certificates."""
-    headers = {"Content-Type": "application/json"}
+    headers = {"Content-Type": "application/json", **(headers or {})}
     if user:
         headers["Authorization"] = "Basic " + base64.b64encode(("%s:%s" % user).encode()).decode()
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, headers, method=method)
     context = ssl.create_default_context(cafile=trust) if trust else None
     try:
-        with urllib.request.urlopen(request, timeout=20, context=context) as answer:
+        with urllib.request.urlopen(request, timeout=within, context=context) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()

@@ -36,6 +36,8 @@ pub enum Misdeed {
     Overloaded,
     /// Somebody else posts a sale when the n-th is taken.
     Stranger(usize),
+    /// Somebody else posts a sale in a store of his own whenever one is taken, and that is never final.
+    Neighbour,
     /// The ledger is out of balance.
     Imbalanced,
 }
@@ -147,7 +149,7 @@ impl Fake {
             trust: tillstream_posting::Trust::default(),
             url: format!("http://127.0.0.1:{}/", self.port),
             user: "admin".to_owned(),
-            password: "secret".into(),
+            password: watch::channel("secret".into()).1,
             seed: 7,
             faults: 0,
             kinds: FaultKind::usual(),
@@ -182,7 +184,7 @@ impl Fake {
 pub async fn drill_with(options: &Options, stop: watch::Receiver<Stop>) -> (Result<Report, DrillError>, String) {
     let said = Mutex::new(String::new());
     let say = |line: Line<'_>| {
-        let (Line::Table(text) | Line::Note(text)) = line;
+        let (Line::Table(text) | Line::Note(text)) = line else { return };
         let mut said = said.lock().unwrap();
         said.push_str(text);
         said.push('\n');
@@ -233,7 +235,7 @@ async fn take_sale(state: web::Data<Shared>, request: HttpRequest, body: String)
     }
     state.take(&serde_json::from_str(&body).unwrap());
     if state.misdeed == Misdeed::Overloaded && state.requests.is_multiple_of(3) {
-        return HttpResponse::ServiceUnavailable().json("come back");
+        return HttpResponse::ServiceUnavailable().insert_header(("Retry-After", "1")).json("come back");
     }
     HttpResponse::Ok().json(json!({ "status": "success" }))
 }
@@ -257,6 +259,11 @@ impl State {
             Misdeed::HideFromLedger(hidden) if hidden == number => sale.in_ledger = false,
             Misdeed::Stranger(stranger) if stranger == number => {
                 self.sales.insert("a stranger's".to_owned(), sale.clone());
+            }
+            Misdeed::Neighbour => {
+                let time = sale.time + 3_600_000;
+                let others = Sale { store: "STORE_11".to_owned(), time, ..sale.clone() };
+                self.sales.insert(format!("{id}, next door"), others);
             }
             _ => {}
         }

@@ -30,6 +30,19 @@ async fn a_service_that_takes_a_sale_and_then_answers_503_passes_with_retries() 
 }
 
 #[actix_web::test]
+async fn a_503_that_does_not_say_when_to_come_back_fails_the_drill() {
+    let (report, text) = report_of(Misdeed::Answer(SOME, 503)).await;
+    assert!(!report.passed && report.load.violations == 1, "{text}");
+    assert!(text.contains("was answered with 503"), "{text}");
+}
+
+#[actix_web::test]
+async fn others_may_sell_in_stores_that_are_not_the_drills() {
+    let (report, text) = report_of(Misdeed::Neighbour).await;
+    assert!(report.passed && report.account.foreign == 0, "{text}");
+}
+
+#[actix_web::test]
 async fn a_lost_sale_fails_the_drill_with_store_and_amount() {
     let (report, text) = report_of(Misdeed::Lose(SOME)).await;
     assert!(!report.passed);

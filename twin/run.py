@@ -1,0 +1,111 @@
+"""`make stack`: the whole deployment as processes of this machine, until Ctrl-C.
+
+Tests of it are in smoke.py and disasters.py.
+"""
+
+import argparse
+import signal
+import sys
+import time
+from pathlib import Path
+
+import places
+from services import Stack
+from supervise import Supervisor
+from vault import Operator
+from view import View
+
+# `tillstream vault renew` does nothing to logins in the first half of their day.
+RENEW_SECONDS = 3600
+
+
+def arguments():
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="cargo xtask stack")
+    parser.add_argument("--tillstream", type=Path, required=True, help="the program")
+    parser.add_argument("--target", type=Path, required=True, help="where the programs of others are installed")
+    parser.add_argument("--folder", type=Path, help="data, logs and secrets")
+    parser.add_argument("--first-port", type=int, default=places.FIRST_PORT, help="the others follow")
+    parser.add_argument("--tills", type=int, default=5, choices=range(0, 6), help="processes of simulated tills")
+    parser.add_argument("--rate", type=int, default=10, help="sales per second of each of them")
+    parser.add_argument("password", nargs="*", help="`password USER` prints a password and starts nothing")
+    return parser.parse_args()
+
+
+def made(options):
+    """The stack that these options want."""
+    programs = places.Programs(options.target, options.tillstream)
+    ports = places.Ports.from_first(options.first_port)
+    folder = options.folder or options.target / "stack"
+    return Stack(folder, ports, programs, options.tills, POS__RATE=str(options.rate))
+
+
+def greet(stack, view):
+    """What to open, what to ask."""
+    ports, entrance = stack.ports, stack.entrance()
+    rows = [
+        ("shop floor", ports.url("prometheus", "/consoles/index.html")),
+        ("try every route", entrance + "/api/v1/pos/docs"),
+        ("turnover, ledger", "%s/api/v1/pos/turnover, %s/api/v1/ledger" % (entrance, entrance)),
+        ("the same over TLS", "https://127.0.0.1:%d/validation-service, trust %s" % (
+            ports["traefik-tls"], stack.folder / "balancer" / "tls" / "ca.pem")),
+        ("alerts", ports.url("alertmanager")),
+        ("secrets", "https://%s, operator's login in %s" % (
+            ports.host("openbao"), stack.folder / "vault-approles" / "operator")),
+        ("logs", str(stack.folder / "logs")),
+    ]
+    view.say("\n".join("  %-18s %s" % row for row in rows))
+    view.say("  %-18s %s" % ("passwords", "cargo xtask stack password admin (or reporting-service, pos-service)"))
+    view.say("\nsales come in; a window's turnover is there ten seconds after it began. Ctrl-C ends all of it.\n")
+
+
+def run(stack):
+    """Until somebody wants it to end; then in order."""
+    taken = stack.ports.taken()
+    if taken:
+        sys.exit(
+            "error: somebody listens on %s already; choose other ports with `make stack PORTS=28000`"
+            % ", ".join("127.0.0.1:%d (%s)" % (port, name) for name, port in taken.items())
+        )
+    view = View()
+    supervisor = Supervisor(stack.processes(), stack.folder, view.told)
+    view.keepers = list(supervisor.keepers.values())
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    try:
+        supervisor.start()
+        watch(stack, supervisor, view)
+    except KeyboardInterrupt:
+        view.say("\nending, tills first, the server of secrets last; Ctrl-C once more ends all of it at once")
+        supervisor.stop()
+        view.draw()
+    return 0
+
+
+def watch(stack, supervisor, view):
+    """Draws, greets once everybody is there, and keeps the logins alive."""
+    greeted, renew_at = False, time.monotonic() + RENEW_SECONDS
+    while True:
+        view.draw()
+        if not greeted and supervisor.are_ready():
+            greet(stack, view)
+            greeted = True
+        if time.monotonic() >= renew_at:
+            renew_at += RENEW_SECONDS
+            supervisor["openbao"].attempt(lambda: stack.as_operator("renew"))
+        time.sleep(0.5)
+
+
+def main():
+    """Does what the command line says."""
+    options = arguments()
+    stack = made(options)
+    if options.password:
+        word, user = options.password
+        assert word == "password", "`%s`: only `password USER` is known" % word
+        print(Operator(stack).user(user)[1])
+        return 0
+    return run(stack)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
