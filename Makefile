@@ -1,12 +1,12 @@
 # Everything a newcomer needs, one command each. Needs a Rust toolchain; what else is missing is installed by the recipe.
 # A Debian or Ubuntu machine is assumed where packages are installed (as root, else with sudo).
 .DEFAULT_GOAL := help
-.PHONY: help run monitor screenshot test bench soak solclient openbao fmt lint linker
+.PHONY: help run monitor stack stack-test screenshot test bench soak solclient openbao fmt lint linker
 
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 help: ## Say what each command does
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
 
 run: linker ## Build the service (optimised) and run all its roles on the embedded broker; prints the URLs
 	@echo "building; the first time takes some minutes"
@@ -17,6 +17,12 @@ monitor: linker ## The same with Prometheus and Alertmanager beside it, and page
 	@echo "building; the first time takes some minutes"
 	cargo build --release --bin tillstream
 	@cargo xtask monitor
+
+stack: linker ## The whole deployment without Docker: balancer, three replicas, broker, server of secrets, ...; Ctrl-C ends it
+	@cargo xtask stack $(if $(PORTS),--first-port $(PORTS)) $(if $(RATE),--rate $(RATE))
+
+stack-test: linker ## The same on free ports under 500 sales per second while everything in it is killed (about 10 minutes)
+	@cargo xtask stack-test
 
 test: linker ## Install what the tests need, run all checks and tests, print the time per stage
 	cargo xtask test

@@ -15,9 +15,7 @@ sys.path.append(str(ROOT.parent / "tests" / "python"))
 import checks
 import yaml
 
-import promql
-from dashboards import VALUES
-from findings import Folder
+import queries
 from servers import Prometheus, Service, eventually, fetch
 
 # Longer than any wait below, so that what fails says what it waited for.
@@ -94,17 +92,17 @@ def d27_no_counter_ever_jumps_back():
 
 
 def d28_every_query_of_the_dashboards_about_these_processes_answers():
-    queries, left_out = wanted()
+    asked, left_out = queries.wanted(DOING, HAPPENED)
     for where, reason in sorted(left_out.items()):
         print("not asked: %s: %s" % (where, reason))
     deadline = time.monotonic() + 50
-    silent = dict(queries)
+    silent = dict(asked)
     while silent and time.monotonic() < deadline:
         # A histogram that appears with its first observation has no rate before the second.
         SERVICES[0].fault("/api/v1/actors/root.pipeline.windows.STORE_3/fault", {"kind": "panic"})
-        silent = {where: text for where, text in silent.items() if not numbers(text)}
+        silent = {where: text for where, text in silent.items() if not PROMETHEUS.numbers(text)}
         time.sleep(5)
-    print("%d queries answered" % (len(queries) - len(silent)))
+    print("%d queries answered" % (len(asked) - len(silent)))
     assert not silent, "no data for:\n  " + "\n  ".join("%s: %s" % each for each in silent.items())
 
 
@@ -155,66 +153,6 @@ def a_browser_on_prometheus_finds_a_transaction():
     )
     _, page = fetch("%s/consoles/transaction.html?id=%s" % (PROMETHEUS.address, "%22%3E%3Cscript%3E/.."))
     assert "<script" not in page and "/transactions/%22%3E%3Cscript%3E%2F../journey" in page, page
-
-
-def numbers(text):
-    """Samples that are numbers: a quotient by nothing is none."""
-    return [sample for sample in PROMETHEUS.query(text) if sample["value"][1] != "NaN"]
-
-
-def wanted():
-    """Queries that must answer, and why others need not, by where they stand."""
-    folder, metrics = Folder(ROOT), json.loads((ROOT / "metrics.json").read_text())
-    recorded = {
-        rule["record"]: rule["expr"]
-        for name in folder.all("prometheus/rules/*.yml")
-        for group in folder.yaml(name)["groups"]
-        for rule in group["rules"]
-        if "record" in rule
-    }
-    queries, left_out = {}, {}
-    for name in folder.all("grafana/dashboards/*.json"):
-        for panel in folder.json(name)["panels"]:
-            for target in panel.get("targets", []):
-                if target["datasource"]["uid"] != "prometheus":
-                    continue
-                where, text = "%s, %s, %s" % (Path(name).stem, panel["title"], target["refId"]), target["expr"]
-                for variable in sorted(VALUES, key=len, reverse=True):
-                    text = text.replace(variable, VALUES[variable])
-                reason = excuse(text, metrics, recorded)
-                if reason:
-                    left_out[where] = reason
-                else:
-                    queries[where] = text
-    return queries, left_out
-
-
-def excuse(text, metrics, recorded):
-    """Why this query need not answer here."""
-    if text.rstrip().endswith("> 0") and "restarts" not in text:
-        return "shows only what is wrong"
-    for name in sorted(promql.metrics(text)):
-        if name in recorded:
-            # One side of an `or` is enough: queues of Solace are not here.
-            reason = None if " or " in recorded[name].replace("\n", " ") else excuse(recorded[name], metrics, recorded)
-        else:
-            reason = absence(name, metrics)
-        if reason:
-            return reason
-    return None
-
-
-def absence(name, metrics):
-    if name in metrics["others"]:
-        known, seen = metrics["others"][name], "always"
-    else:
-        base = name if name in metrics["metrics"] else name.rsplit("_", 1)[0]
-        known, seen = metrics["metrics"][base], metrics["metrics"][base]["seen"]
-    if known["from"] not in DOING:
-        return "`%s` is exported by %s" % (name, known["from"])
-    if seen == "when it happens" and name not in HAPPENED:
-        return "`%s`: it did not happen" % name
-    return None
 
 
 def main():

@@ -165,7 +165,28 @@ class Service(Process):
             return error.code, error.read().decode()
 
 
-class Prometheus(Process):
+class Asked:
+    """A Prometheus at this address, whoever started it."""
+
+    def __init__(self, address):
+        self.address = address
+
+    def get(self, path, **parameters):
+        """The `data` of an answer of its API."""
+        status, text = fetch("%s/api/v1/%s?%s" % (self.address, path, urllib.parse.urlencode(parameters)))
+        assert status == 200, "%s %s: %d %s" % (path, parameters, status, text)
+        return json.loads(text)["data"]
+
+    def query(self, expression):
+        """The samples of an instant query."""
+        return self.get("query", query=expression)["result"]
+
+    def numbers(self, expression):
+        """Samples that are numbers: a quotient by nothing is none."""
+        return [sample for sample in self.query(expression) if sample["value"][1] != "NaN"]
+
+
+class Prometheus(Process, Asked):
     """The real one with this configuration."""
 
     def __init__(self, folder, config):
@@ -180,16 +201,6 @@ class Prometheus(Process):
         super().__init__("prometheus", command + pages + ["--web.listen-address", "127.0.0.1:%d" % port], folder)
         self.address = "http://127.0.0.1:%d" % port
         eventually("Prometheus to be ready", START_SECONDS, lambda: fetch(self.address + "/-/ready")[0] == 200)
-
-    def get(self, path, **parameters):
-        """The `data` of an answer of its API."""
-        status, text = fetch("%s/api/v1/%s?%s" % (self.address, path, urllib.parse.urlencode(parameters)))
-        assert status == 200, "%s %s: %d %s" % (path, parameters, status, text)
-        return json.loads(text)["data"]
-
-    def query(self, expression):
-        """The samples of an instant query."""
-        return self.get("query", query=expression)["result"]
 
 
 class Alertmanager(Process):

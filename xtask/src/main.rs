@@ -17,6 +17,7 @@ mod schemathesis;
 mod set_up;
 mod solclient;
 mod sources;
+mod stack;
 mod stages;
 mod style;
 mod terraform;
@@ -25,6 +26,8 @@ mod workspace;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
+
+use crate::stages::Tests;
 
 const USAGE: &str = "usage: cargo xtask <command>
 
@@ -42,9 +45,13 @@ const USAGE: &str = "usage: cargo xtask <command>
   monitoring     check monitoring/, and ask its dashboards' queries of a real Prometheus that watches the built service
   compose        check docker-compose.yml and its images without an engine
   alarms         make every alert fire for real; needs the right to mount a tmpfs
+  stack          run the whole deployment as processes of this machine, until Ctrl-C; `stack password USER` prints a password
+  stack-smoke    start it for a moment and break it a little
+  stack-test     start it under load and break everything in it
+  stack-measure  CPU and memory of every role at three rates, as markdown
   monitor        run the optimised service with Prometheus and Alertmanager beside it, until Ctrl-C
   terraform      check terraform/ with Terraform itself, without a registry or a broker
-  set-up [test|bench|soak|openbao|monitoring|terraform]   install what these commands need beyond a Rust toolchain";
+  set-up [test|bench|soak|openbao|monitoring|stack|terraform]   install what these commands need beyond a Rust toolchain";
 
 fn main() -> ExitCode {
     match run(&std::env::args().skip(1).collect::<Vec<_>>()) {
@@ -74,8 +81,14 @@ fn run(arguments: &[String]) -> Result<()> {
         ["alarms"] => monitoring::alarms().map(drop),
         ["monitor"] => monitoring::monitor(),
         ["terraform"] => terraform::run().map(drop),
+        ["stack", rest @ ..] => stack::up(rest),
+        ["stack-smoke"] => stack::smoke().and_then(Tests::verdict),
+        ["stack-test"] => stack::disasters().and_then(Tests::verdict),
+        ["stack-measure"] => stack::measure().and_then(Tests::verdict),
         ["solclient"] => solclient::run(),
-        ["set-up", kind @ ("test" | "bench" | "soak" | "openbao" | "monitoring" | "terraform")] => set_up::run(kind),
+        ["set-up", kind @ ("test" | "bench" | "soak" | "openbao" | "monitoring" | "stack" | "terraform")] => {
+            set_up::run(kind)
+        }
         ["set-up"] => set_up::run("test"),
         _ => bail!("{USAGE}"),
     }

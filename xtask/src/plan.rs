@@ -8,7 +8,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::stages::{Stages, Tests, cargo, counted, plain};
 use crate::{
-    browser, clients, compose, end_to_end, fences, leaks, monitoring, schemathesis, set_up, style, terraform, workspace,
+    browser, clients, compose, end_to_end, fences, leaks, monitoring, schemathesis, set_up, stack, style, terraform,
+    workspace,
 };
 
 /// How long each libFuzzer target runs in a soak.
@@ -44,6 +45,7 @@ pub fn test() -> Result<()> {
     stages.run("monitoring", monitoring::run);
     stages.run("terraform", terraform::run);
     stages.run("compose", compose::run);
+    stages.run("stack", stack::smoke);
     stages.finish()
 }
 

@@ -8,7 +8,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::{solclient, terraform, workspace};
 
-/// Ensures everything that `kind` (test, clients, browser, openbao, monitoring, terraform, compose, bench, leaks or soak) needs.
+/// Ensures everything that `kind` (test, clients, browser, openbao, monitoring, terraform, compose, stack, bench, leaks or soak)
+/// needs.
 pub fn run(kind: &str) -> Result<()> {
     match kind {
         "bench" => {
@@ -53,6 +54,13 @@ pub fn run(kind: &str) -> Result<()> {
             environment(kind)?;
             environment("stack")?;
             environment("openbao")
+        }
+        "stack" => {
+            packages(&[PYTHON, PROMETHEUS, ALERTMANAGER])?;
+            for kind in ["monitoring", "openbao", "rotel", "stack"] {
+                environment(kind)?;
+            }
+            solclient::ensure()
         }
         _ => {
             components()?;

@@ -125,6 +125,14 @@ impl std::ops::Add for Tests {
 }
 
 impl Tests {
+    /// The end of a command that is one stage.
+    pub fn verdict(self) -> Result<()> {
+        if self.failed > 0 {
+            bail!("{} of {} checks failed", self.failed, self.passed + self.failed);
+        }
+        Ok(())
+    }
+
     /// Adds the figures of a line such as `test result: ok. 12 passed; 0 failed; …`.
     fn read(&mut self, line: &str) {
         let Some((_, figures)) = line.split_once("test result: ") else { return };

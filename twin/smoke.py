@@ -1,0 +1,118 @@
+"""The whole stack for a moment, under a little load: what must hold before a commit. The long script is disasters.py.
+
+Reads one JSON object from standard input: `binary`, the program under test, `target`, where other programs are, and `folder`.
+"""
+
+import json
+import sys
+import time
+
+import places
+
+import checks
+from servers import eventually, fetch
+from scene import Scene
+from services import VALIDATIONS
+
+# Longer than any wait below, so that what fails says what it waited for.
+checks.DEADLINE_SECONDS = 280
+
+GIVEN = json.load(sys.stdin)
+
+
+def all_of_it_starts():
+    SCENE.start()
+
+
+def turnover_is_live_through_the_balancer():
+    SCENE.begin_load()
+
+    def grows():
+        status, text = SCENE.ask("/api/v1/pos/turnover?limit=100", "reporting-service")
+        assert status == 200, text
+        return {row["store_id"] for row in json.loads(text)} & {"STORE_%d" % store for store in range(11, 21)}
+
+    eventually("turnover of the load's stores", 60, grows)
+
+
+def what_is_a_processs_own_does_not_pass_the_balancer():
+    for path in ["/metrics", "/health/ready", "/api/v1/health", "/api/v1/actors", "/api/v1/secrets", "/api/v1/log"]:
+        assert SCENE.ask(path, "admin")[0] == 404, path
+    for path in ["/api/v1/pos/docs/../../../../metrics", "/api/v1/pos%2f..%2f..%2f../metrics", "/health%2Fready"]:
+        assert SCENE.ask(path, "admin")[0] in (400, 404), path
+
+
+def the_balancer_speaks_tls_and_logs_the_trace_of_what_it_refuses():
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    url = "https://127.0.0.1:%d/validation-service/api/v1/ledger" % SCENE.stack.ports["traefik-tls"]
+    authority = SCENE.stack.folder / "balancer" / "tls" / "ca.pem"
+    headers = {"traceparent": "00-%s-00f067aa0ba902b7-01" % trace}
+    assert fetch(url, authority=authority, headers=headers)[0] == 401
+
+    def logged():
+        lines = [json.loads(line) for line in SCENE.supervisor["traefik"].log.read_text().splitlines() if "TraceId" in line]
+        return [line for line in lines if (line["TraceId"], line["DownstreamStatus"]) == (trace, 401)]
+
+    eventually("the line in the access log", 20, logged)
+
+
+def d27_every_process_is_a_target_of_its_own():
+    def all_up():
+        targets = SCENE.prometheus.get("targets", state="active")["activeTargets"]
+        down = [target["scrapeUrl"] + " " + target["lastError"] for target in targets if target["health"] != "up"]
+        assert not down, down
+        instances = {target["labels"]["instance"] for target in targets if target["labels"]["job"] == "validation"}
+        return instances == {SCENE.stack.ports.host(name) for name in VALIDATIONS} and len(targets) > len(VALIDATIONS)
+
+    eventually("all targets to be up", 60, all_up)
+
+
+def a_replica_that_is_killed_costs_no_sale_and_comes_back():
+    SCENE.kill("validation-1")
+    SCENE.load.sells()
+
+
+def a_balancer_that_is_killed_comes_back():
+    SCENE.kill("traefik")
+    SCENE.load.sells()
+
+
+def replicas_are_restarted_one_by_one_without_a_failed_request():
+    began = time.time()
+    for name in VALIDATIONS:
+        SCENE.restart(name)
+    SCENE.load.sells()
+    answers = SCENE.load.answers(began)
+    assert set(answers) == {200}, dict(answers)
+
+
+def every_sale_that_was_answered_with_200_is_counted_once():
+    report = SCENE.load.finish()
+    print("%(answered)d sales, answers by status: %(statuses)s, cut: %(cuts)d" % report["load"])
+    foreign = set(report["load"]["statuses"]) - {"200", "503"}
+    assert not foreign, foreign
+
+
+def all_of_it_ends_in_order():
+    SCENE.supervisor.stop()
+    own = [keeper for keeper in SCENE.supervisor.keepers.values() if keeper.process.command[0] == SCENE.stack.programs.tillstream]
+    ended = {keeper.name: keeper.statuses[-1] for keeper in own}
+    assert set(ended.values()) == {0}, ended
+
+
+RUNNER = checks.Checks()
+with Scene(GIVEN, tills=1, rate=30, till_rate=5) as SCENE:
+    for check in (
+        all_of_it_starts,
+        turnover_is_live_through_the_balancer,
+        what_is_a_processs_own_does_not_pass_the_balancer,
+        the_balancer_speaks_tls_and_logs_the_trace_of_what_it_refuses,
+        d27_every_process_is_a_target_of_its_own,
+        a_replica_that_is_killed_costs_no_sale_and_comes_back,
+        a_balancer_that_is_killed_comes_back,
+        replicas_are_restarted_one_by_one_without_a_failed_request,
+        every_sale_that_was_answered_with_200_is_counted_once,
+        all_of_it_ends_in_order,
+    ):
+        RUNNER.run(check)
+RUNNER.finish()
