@@ -34,6 +34,8 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     /// Whether it says when to ask again.
     pub(crate) says_when: bool,
+    /// Whether it is the 404 of somebody who does not know the route.
+    pub(crate) is_nobodys: bool,
     /// The body.
     pub(crate) text: String,
 }
@@ -82,9 +84,10 @@ impl Service {
             let response = request.send().await?;
             let status = response.status().as_u16();
             let says_when = response.headers().contains_key(RETRY_AFTER);
+            let is_nobodys = tillstream_posting::is_nobodys(&response);
             // An answer that is cut is none: a sale goes out again with its id, which costs nothing.
             let text = response.text().await?;
-            Ok(Reply { status, says_when, text })
+            Ok(Reply { status, says_when, is_nobodys, text })
         };
         match timeout(within, exchange).await {
             Ok(Ok(reply)) => Ok(reply),

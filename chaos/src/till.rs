@@ -106,11 +106,12 @@ impl Till {
 
     fn judge(&self, number: u64, reply: &Reply, clock_was_moved: bool) -> Meaning {
         let mut pages = self.book.open();
-        let Reply { status, says_when, ref text } = *reply;
+        let Reply { status, says_when, is_nobodys, ref text } = *reply;
         pages.status(status);
         match status {
             200 => return Meaning::Accepted,
             429 | 503 if says_when => return Meaning::Again,
+            404 if is_nobodys => return Meaning::Again,
             422 if clock_was_moved || self.clock.is_suspect() => return Meaning::Again,
             _ => {}
         }

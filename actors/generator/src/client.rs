@@ -136,7 +136,7 @@ impl PosClient {
         step.resent(before);
         let sending = self.request(&step, origin).body(body).send();
         let attempted = match timeout_at(started + self.rules.request_timeout, finish(sending)).await {
-            Ok(Ok((status, retry_after))) => Attempted::answered(status, retry_after, &mut step),
+            Ok(Ok(answer)) => Attempted::answered(answer, &mut step),
             Ok(Err(error)) => {
                 step.fail(posting::kind(&error));
                 Attempted::Unsettled(Obstacle { what: posting::innermost(&error), retry_after: None })
@@ -169,6 +169,13 @@ enum Attempted {
     Unsettled(Obstacle),
 }
 
+/// What came back.
+struct Answer {
+    status: StatusCode,
+    is_settled: bool,
+    retry_after: Option<Duration>,
+}
+
 /// Why an attempt settled nothing.
 struct Obstacle {
     what: String,
@@ -176,9 +183,10 @@ struct Obstacle {
 }
 
 impl Attempted {
-    fn answered(status: StatusCode, retry_after: Option<Duration>, step: &mut Step) -> Self {
+    fn answered(answer: Answer, step: &mut Step) -> Self {
+        let Answer { status, is_settled, retry_after } = answer;
         step.answered(status.as_u16());
-        if is_settled(status) {
+        if is_settled {
             return Self::Settled(status);
         }
         Self::Unsettled(Obstacle { what: format!("status {status}"), retry_after })
@@ -200,20 +208,21 @@ impl RetryRules {
 }
 
 /// The body of the answer is read to its end so that the connection can be used again.
-async fn finish(
-    sending: impl Future<Output = reqwest::Result<Response>>,
-) -> reqwest::Result<(StatusCode, Option<Duration>)> {
+async fn finish(sending: impl Future<Output = reqwest::Result<Response>>) -> reqwest::Result<Answer> {
     let response = sending.await?;
-    let (status, pause) = (response.status(), posting::retry_after(&response));
+    let (status, retry_after) = (response.status(), posting::retry_after(&response));
+    let answer = Answer { status, is_settled: is_settled(&response), retry_after };
     match response.bytes().await {
         // A status that settles the sale holds even if the rest of the answer is cut.
-        Err(error) if !is_settled(status) => Err(error),
-        _ => Ok((status, pause)),
+        Err(error) if !answer.is_settled => Err(error),
+        _ => Ok(answer),
     }
 }
 
-fn is_settled(status: StatusCode) -> bool {
-    !(status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::REQUEST_TIMEOUT)
+fn is_settled(response: &Response) -> bool {
+    let status = response.status();
+    let passes = [StatusCode::TOO_MANY_REQUESTS, StatusCode::REQUEST_TIMEOUT].contains(&status);
+    !(status.is_server_error() || passes || posting::is_nobodys(response))
 }
 
 fn endpoint(base: &str) -> Result<Url, ClientError> {

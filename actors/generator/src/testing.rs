@@ -14,6 +14,8 @@ use crate::client::{Credentials, PosClient, RetryRules};
 pub(crate) enum Reaction {
     /// Answers with this status and `Retry-After: 0`.
     Status(u16),
+    /// Answers as a balancer does that has no routes yet.
+    NoRoute,
     /// Takes the request and cuts the connection.
     Cut,
     /// Takes the request and never answers.
@@ -101,7 +103,15 @@ async fn serve(mut stream: TcpStream, requests: Arc<Mutex<Vec<Request>>>, script
             Reaction::Cut => return,
             Reaction::Silence => std::future::pending().await,
             Reaction::Status(status) => {
-                let answer = format!("HTTP/1.1 {status} X\r\nRetry-After: 0\r\nContent-Length: 2\r\n\r\n{{}}");
+                let kind = "Content-Type: application/json";
+                let answer =
+                    format!("HTTP/1.1 {status} X\r\n{kind}\r\nRetry-After: 0\r\nContent-Length: 2\r\n\r\n{{}}");
+                if stream.write_all(answer.as_bytes()).await.is_err() {
+                    return;
+                }
+            }
+            Reaction::NoRoute => {
+                let answer = "HTTP/1.1 404 X\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nno";
                 if stream.write_all(answer.as_bytes()).await.is_err() {
                     return;
                 }

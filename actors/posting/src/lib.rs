@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use reqwest::header::{HeaderValue, InvalidHeaderValue, RETRY_AFTER};
-use reqwest::{RequestBuilder, Response, Url};
+use reqwest::header::{CONTENT_TYPE, HeaderValue, InvalidHeaderValue, RETRY_AFTER};
+use reqwest::{RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 
 mod trust;
@@ -47,6 +47,13 @@ pub fn traced(request: RequestBuilder, traceparent: &str, tracestate: Option<&st
         Some(state) => request.header("tracestate", state),
         None => request,
     }
+}
+
+/// Whether nobody who knows the route has answered: a balancer has no routes yet in the moment after it was started, and its 404
+/// is a text. The service's own is JSON.
+pub fn is_nobodys(response: &Response) -> bool {
+    let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    response.status() == StatusCode::NOT_FOUND && !kind.is_some_and(|kind| kind.contains("json"))
 }
 
 /// Only the form in seconds; a date would need the two clocks to agree.

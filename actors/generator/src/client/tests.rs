@@ -40,6 +40,16 @@ async fn a_cut_connection_and_a_silent_service_get_the_same_body_again() {
 }
 
 #[tokio::test]
+async fn a_balancer_that_has_no_routes_yet_gets_the_same_body_again() {
+    let script = |number, _: &str| [Reaction::NoRoute, Reaction::Status(200)][number];
+    let server = TestServer::start(script).await;
+
+    let posted = post_for_test(&server).await.expect("answered");
+
+    assert_eq!((posted.status, posted.attempts), (200, 2));
+}
+
+#[tokio::test]
 async fn a_refusal_is_never_retried() {
     for status in [422, 401, 403, 404, 413] {
         let server = TestServer::start(move |_, _: &str| Reaction::Status(status)).await;
