@@ -43,15 +43,15 @@ def made(options):
 def greet(stack, view):
     """What to open, what to ask."""
     ports, entrance = stack.ports, stack.entrance()
+    authority = stack.folder / "balancer" / "tls" / "ca.pem"
+    login = stack.folder / "vault-approles" / "operator"
     rows = [
         ("shop floor", ports.url("prometheus", "/consoles/index.html")),
         ("try every route", entrance + "/api/v1/pos/docs"),
         ("turnover, ledger", "%s/api/v1/pos/turnover, %s/api/v1/ledger" % (entrance, entrance)),
-        ("the same over TLS", "https://127.0.0.1:%d/validation-service, trust %s" % (
-            ports["traefik-tls"], stack.folder / "balancer" / "tls" / "ca.pem")),
+        ("the same over TLS", "https://%s/validation-service, trust %s" % (ports.host("traefik-tls"), authority)),
         ("alerts", ports.url("alertmanager")),
-        ("secrets", "https://%s, operator's login in %s" % (
-            ports.host("openbao"), stack.folder / "vault-approles" / "operator")),
+        ("secrets", "https://%s, operator's login in %s" % (ports.host("openbao"), login)),
         ("logs", str(stack.folder / "logs")),
     ]
     view.say("\n".join("  %-18s %s" % row for row in rows))

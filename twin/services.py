@@ -175,5 +175,5 @@ class Stack:
 
 def healthy(url, authority=None):
     """Whether it answers 200."""
-    status, text = fetch(url, authority=authority, within=2)
+    status, text = fetch(url, trust=authority, within=2)
     return status == 200 or refuse("%d %s" % (status, text[:300]))

@@ -34,6 +34,8 @@ class Process:
     # What has to be done in every life before it can be ready, such as opening a server that starts sealed.
     attend: Optional[Callable[[], None]] = None
     url: str = ""
+    # Where it is started if not in the supervisor's folder.
+    directory: Optional[Path] = None
     # From the request to end until it is ended by force.
     stop_seconds: float = 20.0
 
@@ -87,7 +89,7 @@ class Keeper(threading.Thread):
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **self.process.environment},
-                cwd=self.folder,
+                cwd=self.process.directory or self.folder,
                 # A Ctrl-C in the terminal is for the supervisor, which ends the others in order.
                 start_new_session=True,
             )
@@ -163,6 +165,10 @@ class Supervisor:
     def are_ready(self):
         """Whether everybody is."""
         return all(keeper.state == "ready" for keeper in self.keepers.values())
+
+    def never_ready(self):
+        """Who has ended without ever having been ready: most likely its port is somebody else's."""
+        return [keeper for keeper in self.keepers.values() if keeper.restarts and not keeper.has_been_ready]
 
     def waiting(self):
         """Who is not ready, and the last thing that was heard of them."""

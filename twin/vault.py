@@ -18,7 +18,7 @@ class Operator:
     def ask(self, path, method="GET", token="", body=None):
         """The `data` or `auth` of an answer."""
         headers = {"X-Vault-Token": token} if token else {}
-        status, text = fetch(self.url + path, None, body, method, self.authority, headers=headers)
+        status, text = fetch(self.url + path, None, body, method, trust=self.authority, headers=headers)
         assert status == 200, "%s: %d %s" % (path, status, text)
         answer = json.loads(text)
         return answer.get("auth") or answer["data"]

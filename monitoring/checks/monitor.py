@@ -5,16 +5,19 @@ target/monitor.
 """
 
 import signal
-import subprocess
 import sys
 import time
 import urllib.parse
 from pathlib import Path
 
-from servers import eventually, fetch
-
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT.parent / "target" / "monitor"
+
+sys.path.append(str(ROOT.parent / "twin"))
+
+from servers import fetch
+from supervise import Process, Supervisor
+from view import View
 
 SERVICE, PROMETHEUS, ALERTMANAGER = "127.0.0.1:8080", "127.0.0.1:9090", "127.0.0.1:9093"
 
@@ -27,37 +30,36 @@ QUESTIONS = [
 ]
 
 
-def commands(binary):
-    """What is started, in this order."""
-    native = ROOT / "prometheus" / "native.yml"
-    return {
-        "the service": [binary, "run", "--listen", SERVICE],
-        "Alertmanager": [
-            "prometheus-alertmanager",
-            "--config.file=%s" % (ROOT / "alertmanager" / "native.yml"),
-            "--storage.path=%s" % (FOLDER / "alertmanager"),
-            "--web.listen-address=%s" % ALERTMANAGER,
-            "--cluster.listen-address=",
-        ],
-        "Prometheus": [
-            "prometheus",
-            "--config.file=%s" % native,
-            "--storage.tsdb.path=%s" % (FOLDER / "prometheus"),
-            "--web.listen-address=%s" % PROMETHEUS,
-            # Examples of traces beside figures, for whoever asks Prometheus for them.
-            "--enable-feature=exemplar-storage",
-            "--web.console.templates=%s" % (ROOT / "prometheus" / "consoles"),
-        ],
-    }
+def processes(binary):
+    """What is started."""
+    prometheus = [
+        "prometheus",
+        "--config.file=%s" % (ROOT / "prometheus" / "native.yml"),
+        "--storage.tsdb.path=%s" % (FOLDER / "prometheus"),
+        "--web.listen-address=%s" % PROMETHEUS,
+        # Examples of traces beside figures, for whoever asks Prometheus for them.
+        "--enable-feature=exemplar-storage",
+        "--web.console.templates=%s" % (ROOT / "prometheus" / "consoles"),
+    ]
+    alertmanager = [
+        "prometheus-alertmanager",
+        "--config.file=%s" % (ROOT / "alertmanager" / "native.yml"),
+        "--storage.path=%s" % (FOLDER / "alertmanager"),
+        "--web.listen-address=%s" % ALERTMANAGER,
+        "--cluster.listen-address=",
+    ]
+    service = [binary, "run", "--listen", SERVICE]
+    return [
+        # Where `make run` starts it too: its data are in ./data.
+        Process("tillstream", service, answers(SERVICE + "/health/ready"), url="http://" + SERVICE, directory=ROOT.parent),
+        Process("alertmanager", alertmanager, answers(ALERTMANAGER + "/-/ready"), url="http://" + ALERTMANAGER),
+        Process("prometheus", prometheus, answers(PROMETHEUS + "/-/ready"), url="http://" + PROMETHEUS),
+    ]
 
 
-def start(name, command):
-    """A child that Ctrl-C does not reach: it is ended in order, and gets the time that it needs."""
-    log = FOLDER / (name.replace(" ", "-").lower() + ".log")
-    with open(log, "wb") as output:
-        child = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
-    print("started %s; it says what it does in %s" % (name, log), flush=True)
-    return child
+def answers(address):
+    """A probe: whether it says 200."""
+    return lambda: fetch("http://" + address, within=5)[0] == 200
 
 
 def greet():
@@ -79,45 +81,34 @@ def greet():
 
 
 def main(binary):
-    """Starts all, waits, ends all; 1 if one of them ended by itself."""
+    """Starts all, keeps all running, ends all; 1 if one of them could not be started."""
+    view = View()
+    supervisor = Supervisor(processes(binary), FOLDER, view.told)
+    view.keepers = list(supervisor.keepers.values())
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    children = {}
+    greeted = False
     try:
-        for name, command in commands(binary).items():
-            children[name] = start(name, command)
-        waits = {
-            "the service": SERVICE + "/health/ready",
-            "Prometheus": PROMETHEUS + "/-/ready",
-            "Alertmanager": ALERTMANAGER + "/-/ready",
-        }
-        for name, address in waits.items():
-            eventually(
-                "%s on %s" % (name, address), 60, lambda: alive(children) and fetch("http://" + address)[0] == 200
-            )
-        greet()
-        while alive(children):
+        supervisor.start()
+        while not supervisor.never_ready():
+            view.draw()
+            if not greeted and supervisor.are_ready():
+                greet()
+                greeted, view.lines = True, 0
             time.sleep(0.5)
-    except KeyboardInterrupt:
-        print("\nending", flush=True)
-    except (AssertionError, OSError) as error:
-        print("error: %s" % error, flush=True)
+        view.say("error: " + why(supervisor.never_ready()))
         return 1
+    except KeyboardInterrupt:
+        view.say("\nending")
+        return 0
     finally:
-        for child in children.values():
-            child.terminate()
-        for child in children.values():
-            child.wait()
-    return 0
+        supervisor.stop()
 
 
-def alive(children):
-    """Whoever ends by itself, because its port is taken for instance, ends the others."""
-    ended = [name for name, child in children.items() if child.poll() is not None]
-    if ended:
-        hint = "if its port is taken by the service of the Debian package: systemctl disable --now prometheus prometheus-alertmanager"
-        raise SystemExit("error: %s ended; its log is in %s; %s" % (" and ".join(ended), FOLDER, hint))
-    return True
+def why(keepers):
+    """What to do about those that cannot be started."""
+    names = " and ".join(keeper.name for keeper in keepers)
+    hint = "if its port is taken by the service of the Debian package: systemctl disable --now prometheus prometheus-alertmanager"
+    return "%s ended; its log is in %s; %s" % (names, FOLDER / "logs", hint)
 
 
 sys.exit(main(sys.argv[1]))
