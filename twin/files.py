@@ -15,6 +15,7 @@ def write(folder, ports, scrape_seconds):
     """All of them, below the folder's `config`."""
     config = folder / "config"
     config.mkdir(parents=True, exist_ok=True)
+    ports.write(config / "ports.json")
     (config / "traefik.yml").write_text(traefik(ports))
     (config / "server.hcl").write_text(openbao(ports))
     (config / "prometheus.yml").write_text(prometheus(folder, ports, scrape_seconds))

@@ -3,6 +3,7 @@
 Starts nothing.
 """
 
+import json
 import socket
 import sys
 from pathlib import Path
@@ -45,6 +46,15 @@ class Ports(dict):
     def from_first(cls, first):
         """The documented ones, or the same further up."""
         return cls({name: first + distance for name, distance in DISTANCES.items()})
+
+    @classmethod
+    def read(cls, file):
+        """Those of a stack that was started before."""
+        return cls(json.loads(file.read_text()))
+
+    def write(self, file):
+        """For whoever asks the stack later."""
+        file.write_text(json.dumps(self))
 
     @classmethod
     def free(cls):

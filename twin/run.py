@@ -32,12 +32,15 @@ def arguments():
     return parser.parse_args()
 
 
-def made(options):
+def made(options, ports):
     """The stack that these options want."""
     programs = places.Programs(options.target, options.tillstream)
-    ports = places.Ports.from_first(options.first_port)
-    folder = options.folder or options.target / "stack"
-    return Stack(folder, ports, programs, options.tills, POS__RATE=str(options.rate))
+    return Stack(folder(options), ports, programs, options.tills, POS__RATE=str(options.rate))
+
+
+def folder(options):
+    """Where everything is."""
+    return options.folder or options.target / "stack"
 
 
 def greet(stack, view):
@@ -61,12 +64,11 @@ def greet(stack, view):
 
 def run(stack):
     """Until somebody wants it to end; then in order."""
+    stack.prepare()
     taken = stack.ports.taken()
     if taken:
-        sys.exit(
-            "error: somebody listens on %s already; choose other ports with `make stack PORTS=28000`"
-            % ", ".join("127.0.0.1:%d (%s)" % (port, name) for name, port in taken.items())
-        )
+        listed = ", ".join("%d (%s)" % (port, name) for name, port in taken.items())
+        sys.exit("error: somebody listens on 127.0.0.1:%s; choose other ports with `make stack PORTS=28000`" % listed)
     view = View()
     supervisor = Supervisor(stack.processes(), stack.folder, view.told)
     view.keepers = list(supervisor.keepers.values())
@@ -76,9 +78,17 @@ def run(stack):
         watch(stack, supervisor, view)
     except KeyboardInterrupt:
         view.say("\nending, tills first, the server of secrets last; Ctrl-C once more ends all of it at once")
+    return end(supervisor, view)
+
+
+def end(supervisor, view):
+    """In order, unless somebody cannot wait: then the end of this process is everybody's."""
+    try:
         supervisor.stop()
         view.draw()
-    return 0
+        return 0
+    except KeyboardInterrupt:
+        return 1
 
 
 def watch(stack, supervisor, view):
@@ -98,13 +108,17 @@ def watch(stack, supervisor, view):
 def main():
     """Does what the command line says."""
     options = arguments()
-    stack = made(options)
-    if options.password:
-        word, user = options.password
-        assert word == "password", "`%s`: only `password USER` is known" % word
-        print(Operator(stack).user(user)[1])
-        return 0
-    return run(stack)
+    if not options.password:
+        return run(made(options, places.Ports.from_first(options.first_port)))
+    assert options.password[0] == "password" and len(options.password) == 2, "only `password USER` is known"
+    ports = places.Ports.read(folder(options) / "config" / "ports.json")
+    print(Operator(made(options, ports)).user(user_of(options.password[1]))[1])
+    return 0
+
+
+def user_of(name):
+    """People say the user's name, the secret's path ends with the service's."""
+    return name.removesuffix("_username")
 
 
 if __name__ == "__main__":

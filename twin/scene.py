@@ -46,6 +46,7 @@ class Scene:
         programs = places.Programs(given["target"], given["binary"])
         settings = {**QUICK, "POS__RATE": str(till_rate), **settings}
         self.stack = Stack(places.Path(given["folder"]), places.Ports.free(), programs, tills, 1, **settings)
+        self.stack.prepare()
         self.operator, self.rate, self.load = Operator(self.stack), rate, None
         self.began = time.monotonic()
         self.prometheus = Asked(self.stack.ports.url("prometheus"))

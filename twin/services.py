@@ -3,6 +3,7 @@
 Starts nothing; the supervisor does.
 """
 
+import fcntl
 import subprocess
 
 import files
@@ -23,15 +24,19 @@ class Stack:
     def __init__(self, folder, ports, programs, tills=5, scrape_seconds=5, **settings):
         self.folder, self.ports, self.programs = folder.resolve(), ports, programs
         self.tills = ["pos-%d" % number for number in range(1, tills + 1)]
-        self.settings = settings
+        self.settings, self.scrape_seconds, self.lock = settings, scrape_seconds, None
         for name in [name for name in ports if name.startswith("pos-") and name not in self.tills]:
             del ports[name]
-        self.folder.mkdir(parents=True, exist_ok=True)
-        files.write(self.folder, ports, scrape_seconds)
-        self.prepare()
 
     def prepare(self):
-        """Certificates for the server of secrets and for the balancer; those that are there stay."""
+        """Files in the folder, which is ours from now on; data, secrets and certificates that are there stay."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.lock = open(self.folder / "lock", "w")
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SystemExit("error: a stack runs in %s already; give this one a --folder of its own" % self.folder)
+        files.write(self.folder, self.ports, self.scrape_seconds)
         for directory in ("vault-data", "balancer"):
             self.tillstream("vault", "prepare", directory)
 

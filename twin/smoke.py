@@ -95,9 +95,11 @@ def every_sale_that_was_answered_with_200_is_counted_once():
 
 def all_of_it_ends_in_order():
     SCENE.supervisor.stop()
-    own = [keeper for keeper in SCENE.supervisor.keepers.values() if keeper.process.command[0] == SCENE.stack.programs.tillstream]
-    ended = {keeper.name: keeper.statuses[-1] for keeper in own}
+    keepers, program = SCENE.supervisor.keepers, SCENE.stack.programs.tillstream
+    ended = {name: keeper.statuses[-1] for name, keeper in keepers.items() if keeper.process.command[0] == program}
     assert set(ended.values()) == {0}, ended
+    order = ["pos-1", "aggregation", "traefik", "validation-2", "broker", "openbao"]
+    assert order == sorted(order, key=lambda name: keepers[name].ended), "another order"
 
 
 RUNNER = checks.Checks()
