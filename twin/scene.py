@@ -117,12 +117,13 @@ class Scene:
 
     # === breaking ===
 
-    def kill(self, name, seconds=60):
-        """As a power cut would; seconds until it is ready again."""
-        keeper, at = self.supervisor[name], time.monotonic()
-        keeper.send(signal.SIGKILL)
-        eventually("%s to be back" % name, seconds, lambda: self.is_new(keeper, at))
-        return keeper.became_ready - at
+    def kill(self, *names, seconds=60):
+        """As a power cut would; seconds until the last of them is ready again."""
+        keepers, at = [self.supervisor[name] for name in names], time.monotonic()
+        for keeper in keepers:
+            keeper.send(signal.SIGKILL)
+        eventually("%s to be back" % ", ".join(names), seconds, lambda: all(self.is_new(k, at) for k in keepers))
+        return max(keeper.became_ready for keeper in keepers) - at
 
     def restart(self, name):
         """Politely; waits until it is back, and until the balancer knows."""

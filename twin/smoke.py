@@ -72,6 +72,15 @@ def a_replica_that_is_killed_costs_no_sale_and_comes_back():
     SCENE.load.sells()
 
 
+def all_replicas_killed_at_once_are_a_503_that_says_when_to_come_back():
+    began = time.time()
+    SCENE.kill(*VALIDATIONS)
+    SCENE.load.sells()
+    # The load itself refuses a 503 without Retry-After.
+    answers = SCENE.load.answers(began)
+    assert answers[503] > 0 and set(answers) == {200, 503}, dict(answers)
+
+
 def a_balancer_that_is_killed_comes_back():
     SCENE.kill("traefik")
     SCENE.load.sells()
@@ -111,6 +120,7 @@ with Scene(GIVEN, tills=1, rate=30, till_rate=5) as SCENE:
         the_balancer_speaks_tls_and_logs_the_trace_of_what_it_refuses,
         d27_every_process_is_a_target_of_its_own,
         a_replica_that_is_killed_costs_no_sale_and_comes_back,
+        all_replicas_killed_at_once_are_a_503_that_says_when_to_come_back,
         a_balancer_that_is_killed_comes_back,
         replicas_are_restarted_one_by_one_without_a_failed_request,
         every_sale_that_was_answered_with_200_is_counted_once,
