@@ -1,4 +1,6 @@
-"""CPU and memory of every role at three rates, as the markdown of docs/operations.md. Judges nothing but that the rate was reached.
+"""CPU, memory and disk of every process at three rates, as markdown.
+
+Judges the account of the sales, and no figure.
 
 Reads one JSON object from standard input: `binary`, `target` and `folder`; `rates` and `seconds` are optional.
 """
