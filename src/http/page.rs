@@ -66,12 +66,16 @@ fn admit(api: &Api, request: &HttpRequest) -> Result<(), ApiError> {
 fn serve(request: &HttpRequest, name: &str) -> Result<HttpResponse, ApiError> {
     let asset = ASSETS.iter().find(|asset| asset.name == name).ok_or(ApiError::NotFound)?;
     let tag = EntityTag::new_strong(asset.tag.clone());
-    let mut response = if is_known(request, &tag) { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    let is_known = is_known(request, &tag);
+    let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response.insert_header((header::ETAG, tag)).insert_header((header::CACHE_CONTROL, "private, no-cache"));
     response.insert_header((header::CONTENT_SECURITY_POLICY, POLICY));
     response.insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
     response.insert_header((header::REFERRER_POLICY, "no-referrer"));
     response.insert_header(("Cross-Origin-Resource-Policy", "same-origin"));
+    if is_known {
+        return Ok(response.finish());
+    }
     Ok(response.content_type(content_type(name)).body(asset.bytes))
 }
 

@@ -206,7 +206,7 @@ async fn a_route_of_a_role_that_does_not_run_here_names_the_role() {
 
 #[actix_web::test]
 async fn unknown_paths_and_trailing_slashes_are_json_404s() {
-    for uri in ["/nothing", "/openapi.json", "/api/v1/pos/validate_transaction/", "//", "/validation-service"] {
+    for uri in ["/nothing", "/openapi.json", "/api/v1/pos/validate_transaction/", "//", "/validation-services"] {
         let (status, _, body) = answer(api_for_test(Doors::default()), TestRequest::get().uri(uri)).await;
         assert_eq!((status, body), (StatusCode::NOT_FOUND, json!({"detail": "Not Found"})), "{uri}");
     }
@@ -386,7 +386,7 @@ async fn metrics_count_both_prefixes_as_one_endpoint_and_mask_what_no_route_has(
     assert!(page.contains("http_response_size_bytes_count{endpoint=\"/health/startup\""));
     assert!(page.contains("endpoint=\"unmatched\"") && !page.contains("/scan/"));
     assert!(page.contains("build_info{version=") && page.contains("process_cpu_seconds_total"));
-    assert!(!page.contains("/validation-service"));
+    assert!(!page.contains("/validation-service/"));
 }
 
 #[actix_web::test]
@@ -395,7 +395,7 @@ async fn the_document_describes_every_route_and_starts_with_the_prefix_that_was_
     let (status, _, body) = answer(api_for_test(Doors::default()), TestRequest::get().uri(uri)).await;
     assert_eq!((status, &body["openapi"]), (StatusCode::OK, &json!("3.1.0")));
     assert_eq!(body["servers"][0]["url"], "/validation-service");
-    assert_eq!(body["paths"].as_object().unwrap().len(), 19);
+    assert_eq!(body["paths"].as_object().unwrap().len(), 21);
     let invalid = &body["paths"][SALE]["post"]["responses"]["422"]["content"];
     assert!(invalid["application/problem+json"].is_object() && invalid["application/json"].is_object());
 }
