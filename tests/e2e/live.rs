@@ -23,7 +23,7 @@ async fn a_page_shows_the_sales_of_the_tills_and_what_became_of_them() {
         .await;
     page.until("what validation took", |model| model["outcomes"]["accepted"].as_u64().filter(|count| *count > 20))
         .await;
-    page.until("stores", |model| model["stores"].as_object().filter(|stores| stores.len() == 10).map(drop)).await;
+    page.until("stores", |model| model["stores"].as_object().filter(|stores| stores.len() == 10).map(|_| ())).await;
     page.until("a final window", |model| {
         let windows = model["company"]["windows"].as_object()?;
         windows.values().any(|window| window["final_stores"].as_u64() > Some(0)).then_some(())
@@ -87,7 +87,7 @@ async fn a_killed_actor_shows_with_its_failure_and_its_next_generation_and_the_f
 }
 
 #[tokio::test]
-async fn an_actor_that_cannot_come_back_shows_as_it_is_and_pages_outlive_the_painter() {
+async fn a_page_outlives_the_painter_and_a_reporting_that_takes_seconds_to_come_back() {
     let app =
         Setup::new().setting("supervision.backoff_min", "3s").setting("supervision.backoff_max", "3s").start().await;
     let mut page = app.open_page("admin", None).await;
