@@ -4,7 +4,7 @@
 
 const { spawn } = require("node:child_process");
 const { once } = require("node:events");
-const { readFileSync } = require("node:fs");
+const { mkdirSync, readFileSync } = require("node:fs");
 const { createInterface } = require("node:readline");
 const { setTimeout: pause } = require("node:timers/promises");
 
@@ -29,7 +29,9 @@ const running = new Set();
 class Service {
   /** Starts it in this folder; `listen` with a port of before is a restart in its place. */
   static async start({ binary, folder, listen = "127.0.0.1:0", settings = QUICK }) {
-    const child = spawn(binary, ["run", "--listen", listen, "--data-dir", folder], { env: { ...process.env, ...settings }, stdio: ["ignore", "pipe", "pipe"] });
+    mkdirSync(folder, { recursive: true });
+    // Elsewhere than in the sources, whose config/base.toml it would read.
+    const child = spawn(binary, ["run", "--listen", listen, "--data-dir", folder], { env: { ...process.env, ...settings }, cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
     running.add(child);
     child.on("exit", () => running.delete(child));
     const said = [];

@@ -40,7 +40,7 @@ fn given(folder: &Path, binary: &Path) -> Result<Value> {
         "browser": CHROMIUM_PROGRAM,
         "page": workspace::root()?.join("page"),
         "screenshots": workspace::target_dir()?.join("screenshots"),
-        "picture": workspace::root()?.join("docs/live.png"),
+        "picture": workspace::root()?.join("docs/live.webp"),
     }))
 }
 
