@@ -24,6 +24,9 @@ QUICK = {
     "WINDOW__ALLOWED_LATENESS": "3s",
     "SECRETS__REFRESH": "2s",
     "RULES__MAX_STORE": MOST_STORES,
+    # A balancer on a machine without spare time learns of it late.
+    "SHUTDOWN__ANNOUNCE": "4s",
+    "SHUTDOWN__GRACE": "15s",
 }
 
 # What the processes here do, in the words of `from` in metrics.json.
