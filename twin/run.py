@@ -49,7 +49,8 @@ def greet(stack, view):
     authority = stack.folder / "balancer" / "tls" / "ca.pem"
     login = stack.folder / "vault-approles" / "operator"
     rows = [
-        ("shop floor", ports.url("prometheus", "/consoles/index.html")),
+        ("the live page", entrance + "/"),
+        ("figures", ports.url("prometheus", "/consoles/index.html")),
         ("try every route", entrance + "/api/v1/pos/docs"),
         ("turnover, ledger", "%s/api/v1/pos/turnover, %s/api/v1/ledger" % (entrance, entrance)),
         ("the same over TLS", "https://%s/validation-service, trust %s" % (ports.host("traefik-tls"), authority)),
