@@ -267,7 +267,7 @@ def context(project, findings):
     findings.unless(first == "*", ".dockerignore", "lets everything in that it does not name")
     copied = [word for line in re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.M) for word in line.split() if word != "."]
     members = tomllib.loads(project.text("Cargo.toml"))["workspace"]["members"]
-    for name in copied + ["Cargo.toml", "Cargo.lock", "build.rs", "src"] + [member for member in members if member != "."]:
+    for name in copied + ["Cargo.toml", "Cargo.lock", "build.rs", "src", "page"] + [member for member in members if member != "."]:
         findings.unless(name.split("/")[0] in kept, ".dockerignore", "leaves out %s" % name)
     for name in (".git", "data", "target", "vault-data", "vault-keys", "vault-approles", "vault-rendered", "terraform", ".env"):
         findings.unless(name not in kept, ".dockerignore", "lets in %s" % name)
