@@ -99,15 +99,6 @@ impl Origin {
         }
     }
 
-    /// What a message says that is sent where no span is made: nothing of a trace that nobody sent and nobody keeps.
-    #[must_use]
-    pub fn passed_on(self) -> Option<TraceContext> {
-        match self {
-            Self::Sent(context) => Some(context),
-            Self::New(_) => None,
-        }
-    }
-
     /// Makes a span of the log the next one of this trace and says its context; none where it is not kept.
     #[must_use]
     pub fn adopt(&self, span: &Span) -> Option<TraceContext> {
