@@ -4,6 +4,7 @@ Reads one JSON object from standard input: `binary`, the program under test, `ta
 """
 
 import json
+import re
 import sys
 import time
 
@@ -33,6 +34,14 @@ def turnover_is_live_through_the_balancer():
         return {row["store_id"] for row in json.loads(text)} & {"STORE_%d" % store for store in range(11, 21)}
 
     eventually("turnover of the load's stores", 60, grows)
+
+
+def the_live_page_comes_through_the_balancer():
+    status, text = SCENE.ask("/", "reporting-service")
+    assert status == 200, text
+    files = re.findall(r'(?:href|src)="(page/[^"]+)"', text)
+    assert files and {SCENE.ask("/" + file, "reporting-service")[0] for file in files} == {200}, files
+    assert SCENE.ask("/api/v1/stores", "reporting-service")[0] == 200
 
 
 def what_is_a_processs_own_does_not_pass_the_balancer():
@@ -116,6 +125,7 @@ with Scene(GIVEN, tills=1, rate=30, till_rate=5) as SCENE:
     for check in (
         all_of_it_starts,
         turnover_is_live_through_the_balancer,
+        the_live_page_comes_through_the_balancer,
         what_is_a_processs_own_does_not_pass_the_balancer,
         the_balancer_speaks_tls_and_logs_the_trace_of_what_it_refuses,
         d27_every_process_is_a_target_of_its_own,
