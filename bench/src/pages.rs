@@ -66,7 +66,7 @@ async fn one(options: &Options, with_pages: bool, run: u32, round: u32, alone: f
     let report = wrk::run(&service, options.seconds, run).await?;
     let took = began.elapsed().as_secs_f64();
     let (own, painter) = ((own_cpu() - own_before) / took, (busy(&service).await? - busy_before) / took * 100.0);
-    let open = with_pages.then_some(READING + SILENT).unwrap_or_default();
+    let open = if with_pages { READING + SILENT } else { 0 };
     ensure!(live_pages(&service).await? as usize == open, "not all pages are open");
     // No counter of the harness comes near what a double cannot hold.
     let read = (pages.as_ref().map_or(0, Pages::bytes) - read_before) as f64 / took / 1e6;

@@ -79,10 +79,13 @@ impl LegState {
     }
 }
 
+/// What a leg was last said to be, and since when.
+type Known = (LegState, DateTime<Utc>);
+
 /// Shared by all rooms of one process; a leg that nobody has reported is down.
 #[derive(Debug, Clone, Default)]
 pub struct HealthBoard {
-    legs: Arc<Mutex<BTreeMap<Leg, (LegState, DateTime<Utc>)>>>,
+    legs: Arc<Mutex<BTreeMap<Leg, Known>>>,
     remarks: Arc<Mutex<BTreeMap<Leg, String>>>,
 }
 

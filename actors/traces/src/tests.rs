@@ -115,7 +115,7 @@ fn a_trace_that_is_not_kept_allocates_nothing() {
     let passed = |origin: &Origin, trace: Option<&TraceContext>| {
         let step = validate_sale(trace);
         assert!(!origin.is_sampled() && Step::next(SpanKind::Server, "request", origin).ids().is_none());
-        drop(Correlated::new(pending::<()>(), Some(origin.ids())));
+        let _future = Correlated::new(pending::<()>(), Some(origin.ids()));
         step.context_or(trace.cloned())
     };
     let used = allocation_counter::measure(|| {

@@ -167,7 +167,9 @@ mod tests {
         let now = Instant::now();
         let mut recent = Recent::new(4, WITHIN, now);
         recent.oldest = u32::MAX - 2;
-        (0..10).for_each(|key| drop(recent.entry(key, now, || key)));
+        for key in 0..10 {
+            recent.entry(key, now, || key);
+        }
         assert_eq!((6..10).map(|key| recent.get(&key, now).copied()).collect::<Vec<_>>(), [6, 7, 8, 9].map(Some));
     }
 

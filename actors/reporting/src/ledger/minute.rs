@@ -44,7 +44,6 @@ impl Minute {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the remainder is below 12")]
 const fn slot(step: u64) -> usize {
     (step % STEPS) as usize
 }

@@ -74,7 +74,7 @@ async fn a_window_moves_from_filling_to_turnover_and_the_store_balances_at_every
             bind(&bench.reporting.turnover_consumer, 1).await;
             for (number, (count, is_final)) in [(2, false), (3, false), (3, true)].into_iter().enumerate() {
                 let event = event_for_test(&sales[..count], is_final);
-                let message = aggregation_for_test(number as u64, &event);
+                let message = aggregation_for_test(number as u64 + 1, &event);
                 deliver(&bench.reporting.turnover_consumer, 1, vec![message]).await;
                 let mut seen = LiveReport::default();
                 for _ in 0..2_000 {
