@@ -42,11 +42,14 @@ impl Measured {
 
     /// The same, of any version of it. The settings hold before those that every measurement has.
     pub fn version(program: &Path, data: &Path, settings: &[(&str, &str)]) -> Result<Self> {
+        let (program, data) = (std::path::absolute(program)?, std::path::absolute(data)?);
         let mut command = Command::new(program);
         command.args(["run", "--roles", "validation,aggregation,reporting", "--listen", "127.0.0.1:0", "--data-dir"]);
-        command.arg(data).env("TILLSTREAM__LOG__FILTER", "warn").envs(settings.iter().copied()).stderr(Stdio::null());
+        // Not where this runs: another version would read a config/base.toml there that it does not understand.
+        command.current_dir(&data);
+        command.arg(&data).env("TILLSTREAM__LOG__FILTER", "warn").envs(settings.iter().copied()).stderr(Stdio::null());
         let (child, address) = start(command)?;
-        let authorization = basic(data, "pos-service")?;
+        let authorization = basic(&data, "pos-service")?;
         Ok(Self { child, address, authorization })
     }
 
