@@ -4,6 +4,7 @@ Starts nothing.
 """
 
 import json
+import random
 import socket
 import sys
 from pathlib import Path
@@ -58,12 +59,11 @@ class Ports(dict):
 
     @classmethod
     def free(cls):
-        """Ports that were free a moment ago, all different because all are held until the last is found."""
-        listeners = {name: socket.create_server(("127.0.0.1", 0)) for name in DISTANCES}
-        found = cls({name: listener.getsockname()[1] for name, listener in listeners.items()})
-        for listener in listeners.values():
-            listener.close()
-        return found
+        """Ports that nobody listens on, below those that outgoing connections take: who is killed must get its own back."""
+        while True:
+            found = cls.from_first(random.randrange(20_000, 31_000))
+            if not found.taken():
+                return found
 
     def taken(self):
         """Those that somebody else listens on."""

@@ -54,7 +54,7 @@ def greet(stack, view):
         ("try every route", entrance + "/api/v1/pos/docs"),
         ("turnover, ledger", "%s/api/v1/pos/turnover, %s/api/v1/ledger" % (entrance, entrance)),
         ("the same over TLS", "https://%s/validation-service, trust %s" % (ports.host("traefik-tls"), authority)),
-        ("alerts", ports.url("alertmanager")),
+        ("alerts", ports.url("prometheus", "/classic/alerts")),
         ("secrets", "https://%s, operator's login in %s" % (ports.host("openbao"), login)),
         ("logs", str(stack.folder / "logs")),
     ]
@@ -73,7 +73,9 @@ def run(stack):
     view = View()
     supervisor = Supervisor(stack.processes(), stack.folder, view.told)
     view.keepers = list(supervisor.keepers.values())
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    # Set both: a shell that starts this in the background has them ignored.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     try:
         supervisor.start()
         watch(stack, supervisor, view)

@@ -120,7 +120,7 @@ class Scene:
 
     # === breaking ===
 
-    def kill(self, *names, seconds=60):
+    def kill(self, *names, seconds=PATIENCE):
         """As a power cut would; seconds until the last of them is ready again."""
         keepers, at = [self.supervisor[name] for name in names], time.monotonic()
         for keeper in keepers:

@@ -37,7 +37,7 @@ class Process:
     # Where it is started if not in the supervisor's folder.
     directory: Optional[Path] = None
     # From the request to end until it is ended by force.
-    stop_seconds: float = 20.0
+    stop_seconds: float = 45.0
 
 
 class Keeper(threading.Thread):
@@ -65,6 +65,11 @@ class Keeper(threading.Thread):
                 self.ending.wait(LOOK_SECONDS)
                 continue
             self.start_child()
+            # Whoever decided otherwise meanwhile had nobody to send it to.
+            if self.ending.is_set():
+                self.send(signal.SIGTERM)
+            elif self.held.is_set():
+                self.send(signal.SIGKILL)
             status = self.live()
             was_good = self.became_ready > 0 and self.ended - self.became_ready > GOOD_AFTER
             self.statuses.append(status)
@@ -106,6 +111,9 @@ class Keeper(threading.Thread):
                 pass
             if self.process.attend and not attended:
                 attended = self.attempt(self.process.attend)
+                # What fails at once would be tried hundreds of times.
+                if not attended:
+                    self.ending.wait(1)
                 continue
             self.look()
 

@@ -69,7 +69,7 @@ class Load:
             found.update({"cut": second["cuts"], "timeout": second["timeouts"]})
         return +found
 
-    def sells(self, seconds=60):
+    def sells(self, seconds=120):
         """Waits until sales are answered with 200 in a second that began now."""
         now = time.time() + 1
         eventually("sales to be answered with 200", seconds, lambda: self.answers(now)[200] or self.alive())

@@ -15,6 +15,7 @@ FOLDER = ROOT.parent / "target" / "monitor"
 
 sys.path.append(str(ROOT.parent / "twin"))
 
+from places import Ports
 from servers import fetch
 from supervise import Process, Supervisor
 from view import View
@@ -24,10 +25,12 @@ SERVICE, PROMETHEUS, ALERTMANAGER = "127.0.0.1:8080", "127.0.0.1:9090", "127.0.0
 QUESTIONS = [
     (
         "how much did STORE_3 sell in the last minute, in euros",
-        'sum(increase(pos_turnover_cents_total{store_id="STORE_3"}[1m])) / 100',
+        'sum(store_id:turnover_cents:increase1m{store_id="STORE_3"}) / 100',
     ),
     ("which actor restarted, and why", "sum by (actor, reason) (actor_restarts_total) > 0"),
 ]
+
+HINT = "if they are the services of Debian's packages: sudo systemctl disable --now prometheus prometheus-alertmanager"
 
 
 def processes(binary):
@@ -65,9 +68,10 @@ def answers(address):
 def greet():
     """What to open, what to ask."""
     page = "http://%s/consoles/index.html" % PROMETHEUS
-    print("\n  shop floor   %s" % page)
+    print("\n  live page    http://%s/" % SERVICE)
+    print("  shop floor   %s" % page)
     print("  Prometheus   http://%s      alerts: http://%s/classic/alerts" % (PROMETHEUS, PROMETHEUS))
-    print("  Alertmanager http://%s" % ALERTMANAGER)
+    print("  Alertmanager http://%s (Debian's has no page: amtool --alertmanager.url=http://%s alert)" % (ALERTMANAGER, ALERTMANAGER))
     print("  service      http://%s/api/v1/pos/docs, http://%s/metrics\n" % (SERVICE, SERVICE))
     for question, expression in QUESTIONS:
         asked = urllib.parse.urlencode({"g0.expr": expression, "g0.tab": "1"})
@@ -82,10 +86,18 @@ def greet():
 
 def main(binary):
     """Starts all, keeps all running, ends all; 1 if one of them could not be started."""
+    ports = {"tillstream": SERVICE, "prometheus": PROMETHEUS, "alertmanager": ALERTMANAGER}
+    taken = Ports({name: int(address.split(":")[1]) for name, address in ports.items()}).taken()
+    if taken:
+        listed = " and ".join("127.0.0.1:%d (%s)" % (port, name) for name, port in taken.items())
+        print("error: somebody listens on %s; %s" % (listed, HINT), file=sys.stderr)
+        return 1
     view = View()
     supervisor = Supervisor(processes(binary), FOLDER, view.told)
     view.keepers = list(supervisor.keepers.values())
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    # Set both: a shell that starts this in the background has them ignored.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     greeted = False
     try:
         supervisor.start()
@@ -107,8 +119,7 @@ def main(binary):
 def why(keepers):
     """What to do about those that cannot be started."""
     names = " and ".join(keeper.name for keeper in keepers)
-    hint = "if its port is taken by the service of the Debian package: systemctl disable --now prometheus prometheus-alertmanager"
-    return "%s ended; its log is in %s; %s" % (names, FOLDER / "logs", hint)
+    return "%s ended; its log is in %s" % (names, FOLDER / "logs")
 
 
 sys.exit(main(sys.argv[1]))

@@ -73,10 +73,8 @@ async fn keep(args: &SetUpArgs) -> anyhow::Result<ExitCode> {
         last = text;
     };
     let mut changes = tell_changes;
-    tokio::select! {
-        never = set_up.keep(&mut changes, &mut trouble) => match never {},
-        signal = signals.next() => print::line(&format!("{signal} received, stopping")),
-    }
+    let signal = set_up.keep(&mut changes, &mut trouble, signals.next()).await;
+    print::line(&format!("{signal} received, stopping"));
     Ok(ExitCode::SUCCESS)
 }
 

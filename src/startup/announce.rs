@@ -44,6 +44,7 @@ pub fn announcement(base: &str, smf: Option<SocketAddr>, roles: &Roles, password
         line("try it", &format!("{base}/api/v1/pos/docs"));
     }
     if roles.plays(Role::Reporting) {
+        line("live page", &format!("{base}/"));
         line("turnover", &format!("{base}/api/v1/pos/turnover"));
         line("ledger", &format!("{base}/api/v1/ledger"));
     }

@@ -133,7 +133,8 @@ module.exports = ({ given, pages }) => {
     assert.match(await words(page, "#banner"), /Connection lost: .* What you see is from .* and not renewed/);
     assert.equal(await page.locator("#main").getAttribute("data-stale"), "true");
     const again = await pretend({ folder: given.page, state: odd.calm, port: Number(new URL(server.address).port) });
-    await page.locator("#link[data-state=live]").waitFor();
+    // The page's pauses between two attempts add up to nearly twenty seconds.
+    await page.locator("#link[data-state=live]").waitFor({ timeout: 60_000 });
     assert.ok(await page.locator("#banner").isHidden());
     await pages.tidy();
     await again.stop();

@@ -106,7 +106,7 @@ module.exports = ({ given, pages }) => {
     const page = await open("admin");
     await page.locator("#fault-target").selectOption("environment");
     await page.locator("#fault-kind").selectOption("broker_stall");
-    await page.locator("#fault-seconds").fill("4");
+    await page.locator("#fault-seconds").fill("15");
     await page.locator(".fault-form button").click();
     await until("a degraded leg on the page", async () => /publish/.test(await words(page, "#actors-verdict")));
     await until("all is well again", async () => (await words(page, "#actors-verdict")) === "all running");

@@ -14,7 +14,7 @@ async function main() {
   const pages = await Pages.open(given.browser);
   const shared = { given, pages };
   const checks = ["parts", "odd", "real", "restart"].flatMap((name) => require(`./checks_${name}.js`)(shared));
-  await runAll(checks.map((check) => tidied(check, pages)), () => {});
+  await runAll(checks.map((check) => tidied(check, pages)), () => {}, 180_000);
   endAll();
   await pages.close();
 }

@@ -73,7 +73,7 @@ def d34_traffic_between_tills_balancer_and_secrets_is_encrypted(project, finding
     findings.unless("TILLSTREAM__SOLACE__TRUST_STORE" in elsewhere, projects.OVERRIDE, "trusts any broker")
 
 
-def d34_what_is_fetched_is_locked(project, findings):
+def d34_what_is_fetched_has_a_version_and_no_lock_file_is_ignored(project, findings):
     """The old one ignored its lock file and pinned no provider."""
     ignored = project.text(".gitignore")
     for name in ("Cargo.lock", ".terraform.lock.hcl"):
@@ -100,7 +100,8 @@ def d35_there_are_licences_tests_and_a_script_that_runs_them_all(project, findin
     findings.unless(re.search(r"^make test$", project.text(".ci/run"), re.M), ".ci/run", "does not run `make test`")
     findings.unless("cargo xtask test" in project.text("Makefile"), "Makefile", "`make test` is something else")
     plan = project.text("xtask/src/plan.rs")
-    for stage in ("unit and property tests", "end-to-end on embedded", "end-to-end on solace", "monitoring", "compose"):
+    suites = ("unit and property tests", "end-to-end on embedded", "end-to-end on solace", "official clients", "schemathesis")
+    for stage in (*suites, "browser", "monitoring", "terraform", "compose", "stack"):
         findings.unless('stages.run("%s"' % stage in plan, "xtask/src/plan.rs", "has no stage `%s`" % stage)
     for load in ("bench/src/throughput.rs", "chaos/src/drill.rs", "tests/e2e/drill.rs", "tests/e2e/crash.rs"):
         findings.unless((project.root / load).is_file(), load, "is not there")
@@ -111,6 +112,6 @@ ALL = [
     d33_the_documents_tell_the_order_that_is_tested,
     d34_images_sockets_networks_and_ports_are_as_small_as_can_be,
     d34_traffic_between_tills_balancer_and_secrets_is_encrypted,
-    d34_what_is_fetched_is_locked,
+    d34_what_is_fetched_has_a_version_and_no_lock_file_is_ignored,
     d35_there_are_licences_tests_and_a_script_that_runs_them_all,
 ]

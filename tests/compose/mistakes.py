@@ -299,7 +299,7 @@ MISTAKES = {
         "pos: sells without TLS",
     ),
     "a_lock_file_that_git_ignores": (
-        defects.d34_what_is_fetched_is_locked,
+        defects.d34_what_is_fetched_has_a_version_and_no_lock_file_is_ignored,
         ".gitignore",
         "/target\n",
         "/target\n.terraform.lock.hcl\n",

@@ -33,7 +33,8 @@ def images(project, findings):
     for name, service in project.everything().items():
         image = service["image"]
         if image.startswith("tillstream"):
-            findings.unless("build" in service, name, "%s is ours and not built from here" % image)
+            built = [other for other in project.everything().values() if other["image"] == image and "build" in other]
+            findings.unless(len(built) == 1, name, "%s is ours and built %d times from here" % (image, len(built)))
         pinned(findings, name, image)
     for file in sorted(project.root.glob("docker/*.Dockerfile")) + [project.root / "Dockerfile"]:
         arguments = dict(re.findall(r"^ARG (\w+)=(\S+)$", file.read_text(), re.M))

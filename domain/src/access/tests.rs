@@ -100,7 +100,7 @@ fn every_role_of_http_may_do_its_own_things_and_an_admin_everything() {
     let rows = [
         (UserRole::Pos, vec![Action::SendSale]),
         (UserRole::Aggregation, vec![Action::SendAggregate]),
-        (UserRole::Reporting, vec![Action::ReadTurnover, Action::ReadJourney]),
+        (UserRole::Reporting, vec![Action::ReadTurnover, Action::ReadJourney, Action::Watch]),
         (UserRole::Admin, Action::ALL.to_vec()),
     ];
     for (role, allowed) in rows {

@@ -50,7 +50,11 @@ pub fn refused(error: &ApiError) -> HttpResponse {
         ApiError::Invalid { errors, .. } => errors.iter().map(|error| error.message.to_string()).collect(),
         other => other.to_string(),
     };
-    page(HttpResponse::build(error.status_code()), "", "No such transaction", &format!("<p>{}</p>", escaped(&reason)))
+    let title = match error {
+        ApiError::Invalid { .. } => "Not a transaction id",
+        _ => "No such transaction",
+    };
+    page(HttpResponse::build(error.status_code()), "", title, &format!("<p>{}</p>", escaped(&reason)))
 }
 
 /// `head`, `title` and `body` are HTML.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::json;
 use tillstream_vault_setup::{Administration, Keys, Kv, Progress, SetUpError, State};
+use tokio::sync::oneshot;
 
 use crate::bench::{Bench, run, run_one_more_step};
 
@@ -83,7 +84,8 @@ async fn a_server_that_is_kept_is_open_again_after_each_restart_and_also_when_it
     let mut troubles = 0;
     let mut watch = |_: &Progress| ControlFlow::Continue(());
     let mut trouble = |_: &SetUpError| troubles += 1;
-    let keeping = set_up.keep(&mut watch, &mut trouble);
+    let (stop, stopped) = oneshot::channel();
+    let keeping = set_up.keep(&mut watch, &mut trouble, stopped);
 
     let restarts = async {
         for _ in 0..2 {
@@ -96,12 +98,11 @@ async fn a_server_that_is_kept_is_open_again_after_each_restart_and_also_when_it
         bench.bao.restart().await;
         bench.opens().await;
         bench.has("approles/operator/secret_id").await;
+        stop.send(()).unwrap();
     };
-    tokio::select! {
-        never = keeping => match never {},
-        () = restarts => {}
-    }
+    let (told, ()) = tokio::join!(keeping, restarts);
 
+    assert!(told.is_ok(), "it ends when it is told to");
     assert!(troubles > 0, "a server that is away was no trouble");
     assert_eq!(run(&set_up).await.unwrap().found, [State::Configured]);
 }

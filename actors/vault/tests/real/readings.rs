@@ -20,7 +20,7 @@ async fn both_versions_of_the_store_give_the_same_tree_and_everybody_is_told_it(
             bench.hears(&bench.password().unwrap()).await;
             let tree = bench.wiring.last_good().tree();
             assert_eq!(tree.expose(POS, "role"), Some("pos"));
-            assert_eq!(tree.entries.len(), 12, "{:?}", tree.entries.keys());
+            assert_eq!(tree.entries.len(), 13, "{:?}", tree.entries.keys());
             assert!(bench.is_up());
         }
     })
@@ -189,7 +189,7 @@ async fn the_overview_says_who_holds_what_since_when_and_never_a_value() {
 
         let overview = bench.overview().await;
 
-        assert_eq!((overview.source, overview.secrets.len()), ("vault", 12));
+        assert_eq!((overview.source, overview.secrets.len()), ("vault", 13));
         assert!(overview.next_refresh > overview.confirmed_at);
         let pos = overview.secrets.iter().find(|secret| secret.path == POS).unwrap();
         assert_eq!((pos.version, pos.holders.as_slice()), (2, ["listener".to_owned()].as_slice()));
