@@ -11,6 +11,7 @@ export function merge(target, patch) {
   if (!isObject(patch)) return patch;
   const merged = isObject(target) ? target : {};
   for (const [key, value] of Object.entries(patch)) {
+    if (key === "__proto__") continue;
     if (value === null) delete merged[key];
     else merged[key] = merge(merged[key], value);
   }

@@ -53,12 +53,11 @@ export class Stream {
 
   hand({ name, data, id }) {
     this.failures = 0;
-    if (id !== null) this.lastId = id;
-    if (this.on.event(name, data) === false) {
-      // What came does not fit to what is there: begin with a snapshot.
-      this.lastId = null;
-      throw new Error("a difference did not fit");
-    }
+    // Until it is taken, what is there may be neither the old nor the new: whoever comes back now begins with a snapshot.
+    const before = this.lastId;
+    this.lastId = null;
+    if (this.on.event(name, data) === false) throw new Error("a difference did not fit");
+    this.lastId = id ?? before;
   }
 
   pause() {

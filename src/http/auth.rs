@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::HttpRequest;
-use actix_web::http::header::HeaderValue;
+use actix_web::http::header::{HeaderValue, ORIGIN};
 use ipnet::IpNet;
 use tillstream_audit::AuditTrail;
 use tillstream_domain::{Action, UserRole};
@@ -223,8 +223,20 @@ impl Gate {
 
 /// Whether a page of somebody else makes a browser change something here: it would send the password along by itself.
 fn is_from_elsewhere(request: &HttpRequest) -> bool {
-    let site = request.headers().get("sec-fetch-site").map(HeaderValue::as_bytes);
-    !request.method().is_safe() && site.is_some_and(|site| !matches!(site, b"same-origin" | b"none"))
+    if request.method().is_safe() {
+        return false;
+    }
+    // Browsers say the first to hosts that they trust, such as those behind TLS, and the second to all.
+    match (request.headers().get("sec-fetch-site"), request.headers().get(ORIGIN)) {
+        (Some(site), _) => !matches!(site.as_bytes(), b"same-origin" | b"none"),
+        (None, Some(origin)) => !is_own_origin(origin, request),
+        (None, None) => false,
+    }
+}
+
+fn is_own_origin(origin: &HeaderValue, request: &HttpRequest) -> bool {
+    let host = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
+    host.is_some_and(|host| host.eq_ignore_ascii_case(request.connection_info().host()))
 }
 
 /// Unaffected by whoever sets the clock, and by a test that lets time pass.

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::http::header::{CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use tillstream_domain::schema::transaction_schema;
 use tillstream_domain::{Rules, ValidTransaction};
 use utoipa::openapi::security::{Http, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
@@ -125,13 +126,21 @@ pub async fn get(api: web::Data<super::Api>, request: HttpRequest) -> HttpRespon
 pub async fn page() -> Result<HttpResponse, ApiError> {
     let (_, html) = asset("index.html").ok_or(ApiError::NotFound)?;
     let html = String::from_utf8_lossy(&html).replacen("<head>", "<head><base href=\"docs/\">", 1);
-    Ok(HttpResponse::Ok().content_type("text/html; charset=utf-8").body(html))
+    Ok(unframed().content_type("text/html; charset=utf-8").body(html))
 }
 
 /// `GET /api/v1/pos/docs/{file}`: what the page loads.
 pub async fn page_asset(file: web::Path<String>) -> Result<HttpResponse, ApiError> {
     let (content_type, bytes) = asset(&file).ok_or(ApiError::NotFound)?;
-    Ok(HttpResponse::Ok().content_type(content_type).body(bytes))
+    Ok(unframed().content_type(content_type).body(bytes))
+}
+
+/// What is shown in nobody's frame: a click meant for a page around it could break something here.
+fn unframed() -> HttpResponseBuilder {
+    let mut response = HttpResponse::Ok();
+    response.insert_header((CONTENT_SECURITY_POLICY, "frame-ancestors 'none'"));
+    response.insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"));
+    response
 }
 
 fn asset(file: &str) -> Option<(String, Vec<u8>)> {

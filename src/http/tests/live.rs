@@ -220,19 +220,23 @@ async fn a_page_of_another_site_changes_nothing_with_the_password_that_a_browser
         ("POST", "/api/v1/pos/amount-per-store"),
     ];
     let all = Doors { generator: Some(tillstream_generator::Rate::new(0)), ..validating(|| Ok(accepted_for_test())) };
-    let status = async |method: &str, path: &str, site: &str| {
+    let status = async |method: &str, path: &str, (header, value): (&'static str, &str)| {
         let request = TestRequest::default().method(Method::from_bytes(method.as_bytes()).unwrap()).uri(path);
-        let request = as_user(request, "admin").insert_header(("sec-fetch-site", site)).set_payload("{}");
-        answer(api_for_test(all.clone()), request).await
+        let request = as_user(request, "admin").insert_header(("host", "shop:8080")).insert_header((header, value));
+        answer(api_for_test(all.clone()), request.set_payload("{}")).await
     };
+    let (site, origin) = ("sec-fetch-site", "origin");
+    let strangers = [(site, "cross-site"), (site, "same-site"), (origin, "http://evil.example"), (origin, "null")];
     for (method, path) in changing {
-        for site in ["cross-site", "same-site"] {
-            let (status, _, body) = status(method, path, site).await;
+        for header in strangers.into_iter().chain([(origin, "http://shop:8081")]) {
+            let (status, _, body) = status(method, path, header).await;
             let role_absent = status == StatusCode::NOT_FOUND;
-            assert!(role_absent || status == StatusCode::FORBIDDEN, "{method} {path} {site}: {status} {body}");
+            assert!(role_absent || status == StatusCode::FORBIDDEN, "{method} {path} {header:?}: {status} {body}");
         }
-        let (own, ..) = status(method, path, "same-origin").await;
-        assert_ne!(own, StatusCode::FORBIDDEN, "{method} {path}");
+        for header in [(site, "same-origin"), (origin, "http://shop:8080"), (origin, "https://Shop:8080")] {
+            let (own, ..) = status(method, path, header).await;
+            assert_ne!(own, StatusCode::FORBIDDEN, "{method} {path} {header:?}");
+        }
     }
 }
 

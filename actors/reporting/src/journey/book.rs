@@ -82,6 +82,10 @@ impl Pages {
                 let window = self.windows.entry(key, now, WindowNote::default);
                 return window.into_iter().for_each(|window| window.tell(event, at));
             }
+            Note::Again(published) => {
+                let known = self.sales.get_mut(&published.sale.id.uuid(), now);
+                return known.into_iter().for_each(|known| known.paid(published, at));
+            }
             Note::Paid(published) | Note::Failed(published) => published.sale,
             Note::Refused(sale, _) | Note::Late(sale) => *sale,
         };
@@ -91,7 +95,7 @@ impl Pages {
             Note::Failed(published) => known.failed(&published, at),
             Note::Refused(_, detail) => known.refused(&sale, detail, at),
             Note::Late(_) => known.late(&sale, at),
-            Note::Window(_) => {}
+            Note::Window(_) | Note::Again(_) => {}
         }
     }
 }

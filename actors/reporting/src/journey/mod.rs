@@ -8,7 +8,7 @@ mod steps;
 
 use actix::{ActorFutureExt, Handler, Message, ResponseActFuture, WrapFuture};
 use chrono::{DateTime, Utc};
-use tillstream_domain::{AggregatedEvent, StoreId};
+use tillstream_domain::{AggregatedEvent, StoreId, TransactionId};
 use tillstream_messages::{Journey, JourneyError, QueryError, QueryJourney};
 use tillstream_supervision::AskError;
 use tokio::time::Instant;
@@ -29,6 +29,8 @@ const WITHIN: std::time::Duration = std::time::Duration::from_secs(5);
 pub(crate) struct QueryWindow {
     pub(crate) store: StoreId,
     pub(crate) start: DateTime<Utc>,
+    /// Which sale may be late for it.
+    pub(crate) id: TransactionId,
 }
 
 /// What Turnover knows of one window.
@@ -38,6 +40,8 @@ pub(crate) struct WindowAnswer {
     pub(crate) event: Option<AggregatedEvent>,
     /// Of all stores, as of the last commit before the row was read.
     pub(crate) figures: Figures,
+    /// The sale is among its late ones, as they are on disk.
+    pub(crate) is_late: bool,
 }
 
 impl Handler<QueryJourney> for Ledger {
@@ -52,10 +56,12 @@ impl Handler<QueryJourney> for Ledger {
         let sale = note.sale(id);
         let start = self.wiring.plan.window_start(sale.timestamp.timestamp_micros());
         let start = DateTime::from_timestamp_micros(start).unwrap_or_default();
-        let asking = self.wiring.links.window.ask(QueryWindow { store: sale.store, start }, WITHIN);
+        let asking = self.wiring.links.window.ask(QueryWindow { store: sale.store, start, id }, WITHIN);
         let answering = asking.into_actor(self).map(move |answer, actor, _| {
             let standing = actor.standing(sale.store, start, answer)?;
             let plan = &actor.wiring.plan;
+            // What was noted while Turnover was asked belongs to what it said.
+            let note = actor.wiring.journeys.sale(id, Instant::now()).unwrap_or(note);
             Ok(Known { id, note: &note, standing: &standing, plan }.journey())
         });
         Box::pin(answering)
@@ -71,7 +77,7 @@ impl Ledger {
         answer: Result<Result<WindowAnswer, QueryError>, AskError>,
     ) -> Result<Standing, QueryError> {
         let unanswered = |error: AskError| QueryError::Storage(format!("turnover does not answer: {error}"));
-        let WindowAnswer { event, figures } = answer.map_err(unanswered)??;
+        let WindowAnswer { event, figures, is_late } = answer.map_err(unanswered)??;
         let (start, size) = (start.timestamp_micros(), self.wiring.plan.window_micros());
         let note = self.wiring.journeys.window((store, start), Instant::now());
         let counted = self.book()?.counted_in((store, start));
@@ -83,6 +89,7 @@ impl Ledger {
             is_settled: start.saturating_add(size) <= theirs.final_until,
             is_balanced: line.imbalance_count == 0 && line.imbalance_cents == 0,
             counted,
+            is_late,
         })
     }
 }

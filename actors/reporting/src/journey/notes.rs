@@ -12,7 +12,10 @@ use tillstream_messages::ToldAs;
 pub(crate) enum Note {
     /// The ledger's queue delivered a sale.
     Paid(Published),
-    /// The same, but its id belongs to another sale.
+    /// It delivered one again that it had counted before, perhaps in another life of the process: when it came, and into which
+    /// window, only the first delivery says.
+    Again(Published),
+    /// It delivered one whose id belongs to another sale.
     Refused(Sale, String),
     /// A failed payment.
     Failed(Published),

@@ -71,6 +71,13 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
         self.slots.back_mut().map(|slot| &mut slot.value)
     }
 
+    /// A value that is still here.
+    pub(crate) fn get_mut(&mut self, key: &K, now: Instant) -> Option<&mut V> {
+        self.get(key, now)?;
+        let place = self.place(*self.numbers.get(key)?);
+        self.slots.get_mut(place).map(|slot| &mut slot.value)
+    }
+
     /// Lets go of those whose time is over.
     pub(crate) fn forget(&mut self, now: Instant) {
         while self.slots.front().is_some_and(|slot| self.age(slot, now) >= self.seconds) {

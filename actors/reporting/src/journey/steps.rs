@@ -26,8 +26,10 @@ pub(crate) struct Standing {
     pub(crate) is_settled: bool,
     /// Its store's ledger balances.
     pub(crate) is_balanced: bool,
-    /// Sales of it that the ledger has counted and not refused, while it is not settled.
-    pub(crate) counted: u64,
+    /// Sales of it that the ledger has counted and not refused; `None` once it is settled, or before its first one.
+    pub(crate) counted: Option<u64>,
+    /// Turnover has the sale among the late ones of the window.
+    pub(crate) is_late: bool,
 }
 
 /// What is known of one sale.
@@ -62,7 +64,7 @@ impl Known<'_> {
             let failed = note.failed_at.is_some();
             return (if failed { JourneyState::PaymentFailed } else { JourneyState::Rejected }, EVENT_TIME);
         }
-        if note.late_at.is_some() {
+        if note.late_at.is_some() || standing.is_late {
             return (JourneyState::Late, &self.plan.reporting_queue);
         }
         let Some(event) = &standing.event else {
@@ -74,7 +76,8 @@ impl Known<'_> {
             return (JourneyState::InFinalWindow, LEDGER_BALANCE);
         }
         // Both queues have one order: an event that counts as many sales as the ledger counts all that the ledger has seen.
-        let counts_all = !standing.is_settled && event.transaction_count >= standing.counted;
+        let counts_all =
+            standing.counted.is_some_and(|counted| event.transaction_count >= counted) && !standing.is_settled;
         match (counts_all, event.is_final || standing.is_settled) {
             (true, true) => (JourneyState::InFinalWindow, COUNTS),
             (true, false) => (JourneyState::InWindow, COUNTS),
@@ -131,7 +134,8 @@ impl Known<'_> {
     /// An event that was read before validation had the sale cannot count it, and none counts a late one.
     fn aggregates(&self, sale: &Sale) -> impl Iterator<Item = JourneyStep> {
         let accepted_at = sale.accepted_at;
-        let (sale, start, is_late) = (*sale, self.window_start(sale), self.note.late_at.is_some());
+        let (sale, start, is_late) =
+            (*sale, self.window_start(sale), self.note.late_at.is_some() || self.standing.is_late);
         let may_count = move |told: &Told| !is_late && told.at >= Moment::of(accepted_at);
         let told = self.standing.note.told().filter(move |(_, told)| may_count(told));
         told.map(move |(kind, told)| {

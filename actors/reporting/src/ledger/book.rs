@@ -66,9 +66,9 @@ impl LedgerBook {
     }
 
     /// Sales of a window that is not settled, without those that were rejected.
-    pub(crate) fn counted_in(&self, (store, start): WindowKey) -> u64 {
+    pub(crate) fn counted_in(&self, (store, start): WindowKey) -> Option<u64> {
         let window = self.stores.get(&store).and_then(|side| side.open.get(&start));
-        window.map_or(0, |counted| counted.accepted.count.saturating_sub(counted.rejected.count))
+        window.map(|counted| counted.accepted.count.saturating_sub(counted.rejected.count))
     }
 
     /// Both sides of one store's equation.

@@ -106,7 +106,14 @@ impl LedgerBook {
             }
             Pick::Matching { text, limit } => {
                 let text = text.to_ascii_uppercase();
-                self.best(*limit, step, |store| store.to_string().contains(&text))
+                let (mut stores, matching) = self.best(*limit, step, |store| store.to_string().contains(&text));
+                // Who says a whole id means that one, however many sell more and have it in theirs.
+                if let Some(meant) = text.parse().ok().filter(|meant| self.stores.contains_key(meant)) {
+                    stores.retain(|store| *store != meant);
+                    stores.insert(0, meant);
+                    stores.truncate(*limit);
+                }
+                (stores, matching)
             }
         }
     }

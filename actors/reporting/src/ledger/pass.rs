@@ -115,11 +115,11 @@ impl<'a> Pass<'a> {
         let meaning = Meaning::Sale { store: sale.store, cents: sale.amount.cents() };
         let Some(known) = self.meaning_of(sale.id.uuid())? else {
             self.ids.insert(sale.id.uuid(), meaning);
-            self.note(message, sale);
+            self.notes.push(Note::Paid(published(message, sale)));
             return self.count(sale, false);
         };
         if known == meaning {
-            self.note(message, sale);
+            self.notes.push(Note::Again(published(message, sale)));
             return Ok(());
         }
         let repetition = conflict_id(sale);
@@ -145,16 +145,6 @@ impl<'a> Pass<'a> {
         };
         window.add(sale.amount, is_rejected);
         Ok(())
-    }
-
-    fn note(&mut self, message: &InboundMessage, sale: &Sale) {
-        let published = Published {
-            sent: SentTotals::from_payload(&message.payload),
-            method: Topics::method_of(&message.topic),
-            trace: message.trace.as_ref().map(|trace| trace.ids().trace),
-            ..Published::bare(*sale)
-        };
-        self.notes.push(Note::Paid(published));
     }
 
     fn meaning_of(&self, id: Uuid) -> Result<Option<Meaning>, StoreError> {
@@ -212,6 +202,15 @@ impl fmt::Display for Meaning {
             Self::Unreadable => write!(f, "an unreadable message"),
             Self::Sale { store, cents } => write!(f, "a sale of {store} over {}", Money::from_cents(*cents)),
         }
+    }
+}
+
+fn published(message: &InboundMessage, sale: &Sale) -> Published {
+    Published {
+        sent: SentTotals::from_payload(&message.payload),
+        method: Topics::method_of(&message.topic),
+        trace: message.trace.as_ref().map(|trace| trace.ids().trace),
+        ..Published::bare(*sale)
     }
 }
 

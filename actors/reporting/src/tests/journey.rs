@@ -298,3 +298,21 @@ async fn an_event_that_was_read_before_validation_had_the_sale_is_no_step_of_it(
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_an_earlier_process_was_told_is_not_made_up_from_a_repetition() {
+    let running = async {
+        let directory = tempfile::tempdir().expect("a directory");
+        let bench = Bench::bound(directory.path()).await;
+        bench.turnover_reads(vec![event(1, &[9], true), sale(1).late(2)]).await;
+        bench.ledger_reads(vec![sale(2).receipt(1)]).await;
+        bench.stop().await;
+
+        let bench = Bench::bound(directory.path()).await;
+        bench.ledger_reads(vec![sale(2).receipt(1), sale(1).receipt(2)]).await;
+        assert!(bench.journey(2).await.is_err(), "its first delivery was told to a process that is gone");
+        assert_eq!(bench.state(1).await, JourneyState::Late, "which is on disk, though this process never heard of it");
+        bench.stop().await;
+    };
+    LocalSet::new().run_until(running).await;
+}

@@ -115,8 +115,12 @@ impl Handler<QueryWindow> for Turnover {
         Box::pin(async move {
             let (store, figures) = (store?, figures?);
             let _turn = readers.acquire_owned().await;
-            let row = spawn_blocking(move || store.row(key)).await.map_err(StoreError::from)??;
-            Ok(WindowAnswer { event: row.and_then(|row| row.event), figures })
+            let reading = spawn_blocking(move || {
+                let is_late = store.late.contains_key(key.late(question.id))?;
+                Ok::<_, StoreError>((store.row(key)?, is_late))
+            });
+            let (row, is_late) = reading.await.map_err(StoreError::from)??;
+            Ok(WindowAnswer { event: row.and_then(|row| row.event), figures, is_late })
         })
     }
 }
