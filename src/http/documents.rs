@@ -130,6 +130,34 @@ pub struct EventHeaders {
     last_event_id: Option<String>,
 }
 
+/// One event of the stream.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub struct EventDocument {
+    /// What came.
+    event: EventKind,
+    /// A JSON text: who watches, the model, or a JSON Merge Patch to it.
+    data: String,
+    /// Where to resume; the first event of a connection has none.
+    #[schema(example = "1f2e3d4c5b6a7988-41")]
+    id: Option<String>,
+    /// Milliseconds until a lost connection is to be made again; comes once.
+    retry: Option<u64>,
+}
+
+/// What an event is.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[allow(dead_code)]
+enum EventKind {
+    /// Who watches, and how often there is a sign of life.
+    Hello,
+    /// Everything.
+    Snapshot,
+    /// What is different.
+    Change,
+}
+
 /// Stores as they stand in memory.
 #[derive(Serialize, ToSchema)]
 pub struct StoresDocument {

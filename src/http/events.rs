@@ -44,7 +44,8 @@ struct Follower {
     operation_id = "events",
     params(super::documents::EventHeaders),
     responses(
-        (status = 200, description = "An endless stream", body = String, content_type = "text/event-stream"),
+        (status = 200, description = "An endless stream", body = super::documents::EventDocument,
+            content_type = "text/event-stream"),
         super::documents::ReadErrors,
     ),
     security(("basic" = []))

@@ -13,6 +13,9 @@ use crate::{set_up, workspace};
 /// from good ones, and requests that a cross-field rule refuses may name resources that never existed.
 const UNFIT_CHECKS: &str = "positive_data_acceptance,use_after_free,ensure_resource_availability";
 
+/// A stream that never ends: every one of hundreds of requests would be read until it is given up. Tests of its own read it.
+const ENDLESS: &str = "/api/v1/events";
+
 /// With two, Python 3.11 now and then fails in its own parser (`AST constructor recursion depth mismatch`).
 const WORKERS: &str = "1";
 
@@ -29,7 +32,7 @@ pub fn run() -> Result<()> {
     let document = format!("{}/api/v1/pos/openapi.json", service.address);
     let status = Command::new(set_up::python_bin("test", "st")?)
         .args(["run", &document, "--url", &service.address, "--auth", &format!("admin:{password}")])
-        .args(["--checks", "all", "--exclude-checks", UNFIT_CHECKS])
+        .args(["--checks", "all", "--exclude-checks", UNFIT_CHECKS, "--exclude-path", ENDLESS])
         .args(["--max-examples", "150", "--seed", "20261123", "--workers", WORKERS, "--request-timeout", "20"])
         .args(["--generation-database", "none", "--suppress-health-check", "all", "--no-color"])
         .current_dir(&folder)
