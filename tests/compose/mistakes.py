@@ -33,7 +33,7 @@ MISTAKES = {
         COMPOSE,
         "image: tillstream-tempo:2.8.2\n    build:",
         "image: tillstream-tempo:2.8.2\n    x-build:",
-        "is ours and not built from here",
+        "is ours and built 0 times",
     ),
     "a_container_without_a_health_check": (
         rules.health,
