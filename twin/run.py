@@ -4,14 +4,13 @@ Tests of it are in smoke.py and disasters.py.
 """
 
 import argparse
-import signal
 import sys
 import time
 from pathlib import Path
 
 import places
 from services import Stack
-from supervise import Supervisor
+from supervise import Supervisor, end_by_signal
 from vault import Operator
 from view import View
 
@@ -73,9 +72,7 @@ def run(stack):
     view = View()
     supervisor = Supervisor(stack.processes(), stack.folder, view.told)
     view.keepers = list(supervisor.keepers.values())
-    # Set both: a shell that starts this in the background has them ignored.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
+    end_by_signal()
     try:
         supervisor.start()
         watch(stack, supervisor, view)

@@ -40,6 +40,12 @@ class Process:
     stop_seconds: float = 45.0
 
 
+def end_by_signal():
+    """Whoever ends this process means all of it, as Ctrl-C does. A shell that starts it in the background has signals ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+
+
 class Keeper(threading.Thread):
     """Looks after one process for as long as the supervisor wants."""
 

@@ -4,7 +4,6 @@ Takes the program as its only argument; the service keeps its data in ./data as 
 target/monitor.
 """
 
-import signal
 import sys
 import time
 import urllib.parse
@@ -17,7 +16,7 @@ sys.path.append(str(ROOT.parent / "twin"))
 
 from places import Ports
 from servers import fetch
-from supervise import Process, Supervisor
+from supervise import Process, Supervisor, end_by_signal
 from view import View
 
 SERVICE, PROMETHEUS, ALERTMANAGER = "127.0.0.1:8080", "127.0.0.1:9090", "127.0.0.1:9093"
@@ -95,9 +94,7 @@ def main(binary):
     view = View()
     supervisor = Supervisor(processes(binary), FOLDER, view.told)
     view.keepers = list(supervisor.keepers.values())
-    # Set both: a shell that starts this in the background has them ignored.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
+    end_by_signal()
     greeted = False
     try:
         supervisor.start()
