@@ -10,8 +10,10 @@ const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript; ch
 const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const SECONDS = 10;
 
-/** Starts it on a free port; `state(now)` is the whole model, told anew four times a second. */
-async function pretend({ folder, state, role = "admin", port = 0 }) {
+/** Starts it on a free port; `state(now, began)` is the whole model, told anew four times a second. */
+async function pretend({ folder, state: stateOf, role = "admin", port = 0 }) {
+  const began = Date.now();
+  const state = () => stateOf(Date.now(), began);
   const server = createServer((request, answer) => handle({ folder, state, role }, request, answer));
   await new Promise((resolve) => server.listen(port, "127.0.0.1", resolve));
   const stop = () => new Promise((resolve) => {
@@ -24,7 +26,7 @@ async function pretend({ folder, state, role = "admin", port = 0 }) {
 function handle(given, request, answer) {
   const { pathname } = new URL(request.url, "http://localhost");
   if (pathname === "/api/v1/events") return tell(given, answer);
-  if (pathname === "/api/v1/stores") return json(answer, found(given.state(Date.now()), request.url));
+  if (pathname === "/api/v1/stores") return json(answer, found(given.state(), request.url));
   if (pathname.startsWith("/api/v1/transactions/")) return json(answer, journey(Date.now()));
   if (pathname === "/api/v1/pos/turnover") return json(answer, []);
   const file = pathname === "/" ? "index.html" : pathname.replace(/^\/page\//, "");
@@ -70,9 +72,9 @@ function found({ stores, stores_total: total }, url) {
 function tell({ state, role }, answer) {
   answer.writeHead(200, { "content-type": "text/event-stream" });
   event(answer, "hello", { user: role, role, heartbeat_seconds: 10 });
-  event(answer, "snapshot", state(Date.now()), "a-1");
+  event(answer, "snapshot", state(), "a-1");
   let number = 1;
-  const timer = setInterval(() => event(answer, "change", state(Date.now()), `a-${(number += 1)}`), 250);
+  const timer = setInterval(() => event(answer, "change", state(), `a-${(number += 1)}`), 250);
   answer.on("close", () => clearInterval(timer));
 }
 
@@ -89,7 +91,7 @@ function noise(seed) {
   return x - Math.floor(x);
 }
 
-/** Windows of a store that sells `speed` a second at about `price`; `holes` are windows without a sale. */
+/** Windows of a store that sells `speed` a second at about `price`; `holes` are the starts of those without a sale. */
 function windows(now, seed, { speed = 5, price = 20, holes = [], length = 30 }) {
   const size = SECONDS * 1_000;
   const current = Math.floor(now / size) * size;
@@ -99,7 +101,7 @@ function windows(now, seed, { speed = 5, price = 20, holes = [], length = 30 }) 
     const start = current - back * size;
     const share = back === 0 ? (now - start) / size : 1;
     const count = Math.round(speed * SECONDS * (0.7 + 0.6 * noise(start / size + seed)) * share);
-    if (holes.includes(back)) continue;
+    if (holes.includes(start)) continue;
     const entry = { amount: amount(count * price * (0.9 + 0.2 * noise(start / size + seed + 7))), count };
     if (back === 0) filling[time(start)] = entry;
     else told[time(start)] = { ...entry, final: back > 4, revision: back > 4 ? 2 : 1, late: back === 9 && seed % 3 === 0 ? "31.50" : "0.00", late_count: back === 9 && seed % 3 === 0 ? 1 : 0 };
@@ -161,4 +163,7 @@ function actors(started, stores) {
   return all;
 }
 
-module.exports = { calm, pretend, time };
+/** Start of the window that is so many behind the one of this time. */
+const windowStart = (at, back) => (Math.floor(at / (SECONDS * 1_000)) - back) * SECONDS * 1_000;
+
+module.exports = { calm, pretend, time, windowStart };

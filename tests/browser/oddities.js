@@ -1,12 +1,13 @@
-// States that a healthy service does not show on demand, each as a function of the time.
+// States that a healthy service does not show on demand, each as a function of the time now, and of the time when the service began where one must stay in place.
 // Built on the calm one; what they have in common is in the fixture.
 "use strict";
 
-const { calm, time } = require("./fixture.js");
+const { calm, time, windowStart } = require("./fixture.js");
 
 /** Books off, an actor down, a leg degraded, holes in a store's sales, revisions and late sales. */
-function troubled(now) {
-  const state = calm(now, { options: (number) => ({ 2: { off: 12.34 }, 4: { holes: [6, 7, 8, 15] } })[number] ?? {} });
+function troubled(now, began) {
+  const holes = [6, 7, 8, 15].map((back) => windowStart(began, back));
+  const state = calm(now, { options: (number) => ({ 2: { off: 12.34 }, 4: { holes } })[number] ?? {} });
   state.ledger = { ...state.ledger, balanced: false, stores_off: 1, imbalance: { count: 1, amount: "12.34" } };
   state.process.degraded = { publish: { since: time(now - 12_000), why: "the broker is stalled" } };
   Object.assign(state.actors["root.session.publisher"], { state: "restarting", generation: 4, restarts: 3, mailbox: 118, since: time(now - 12_000), last_failure: "panicked: index out of bounds: the length is 3 but the index is 7 <b>&amp;</b>" });
