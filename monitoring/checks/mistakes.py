@@ -105,6 +105,27 @@ MISTAKES = {
         None,
         "LateSales: has no page in runbooks/",
     ),
+    "an_address_that_only_one_set_up_has": (
+        rules.reading,
+        "runbooks/NotStarted.md",
+        "$process/health/ready",
+        "http://127.0.0.1:8080/health/ready",
+        "NotStarted.md: holds an address of one set-up",
+    ),
+    "a_container_that_is_not_there": (
+        rules.reading,
+        "runbooks/RoleMissing.md",
+        "up -d validation-1 validation-2 validation-3",
+        "up -d validation",
+        "RoleMissing.md: compose has no service `validation`",
+    ),
+    "a_set_up_without_one_of_the_words": (
+        rules.reading,
+        "runbooks/README.md",
+        "password() { cargo xtask stack",
+        "secret() { cargo xtask stack",
+        "README.md: has other words for one set-up",
+    ),
     "an_alert_that_points_elsewhere": (
         rules.reading,
         "prometheus/rules/alerts.yml",
@@ -245,6 +266,7 @@ def _check(root, name, who, file, old, new, said):
             copy = Path(folder) / "monitoring"
             shutil.copytree(root, copy, ignore=shutil.ignore_patterns("checks"))
             shutil.copytree(root.parent / "vault" / "agent", Path(folder) / "vault" / "agent")
+            shutil.copy(root.parent / "docker-compose.yml", folder)
             _spoil(copy / file, old, new)
             findings = Findings()
             who(Folder(copy), findings)

@@ -10,6 +10,12 @@ from known import Known
 
 HEADINGS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
 
+# One process, the native twin, compose: each has a block of words in the runbooks' README.
+SET_UPS = 3
+
+# What is asked of services by their names.
+COMPOSE = "docker compose (?:up -d|restart|logs|kill|exec(?: -T)?|run --rm)"
+
 # What our own roles are called, natively and in compose.
 ROLES = ["validation", "aggregation", "reporting", "pos"]
 
@@ -142,6 +148,30 @@ def runbooks(folder, findings, alerts):
             known.judge(findings, page, quoted or bare)
         for other in re.findall(r"\]\(([A-Za-z]+)\.md\)", text):
             findings.unless(other in pages, page, "points at %s, which is not there" % other)
+    everywhere(folder, findings, pages.values())
+
+
+def everywhere(folder, findings, pages):
+    """Pages fit every set-up: addresses stand in the README, in the same words for each; what compose is asked for exists."""
+    readme = "runbooks/README.md"
+    services = folder.yaml("../docker-compose.yml")["services"]
+    blocks = re.findall(r"^```sh\n(.*?)^```", folder.text(readme), re.M | re.S)
+    words = [set(re.findall(r"^(\w+)(?:=|\(\))", block, re.M)) for block in blocks[:SET_UPS]]
+    are_same = len(words) == SET_UPS and all(each == words[0] for each in words)
+    findings.unless(are_same, readme, "has other words for one set-up: %s" % words)
+    for page in [readme, *pages]:
+        text = folder.text(page)
+        fits = page == readme or not re.search(r"127[.]0[.]0[.]1|localhost", text)
+        findings.unless(fits, page, "holds an address of one set-up")
+        for names in re.findall(COMPOSE + r" ([a-z][a-z0-9 -]*)", text):
+            for name in asked(names):
+                findings.unless(name in services, page, "compose has no service `%s`" % name)
+
+
+def asked(names):
+    """Of the words behind a compose command those that name services: a list of replicas, or the one before its own command."""
+    words = names.split()
+    return [word for word in words if word.rsplit("-", 1)[-1].isdigit()] or words[:1]
 
 
 def silenced(folder, findings, alerts):
