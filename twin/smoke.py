@@ -14,11 +14,24 @@ import checks
 from servers import eventually, fetch
 from scene import Scene
 from services import VALIDATIONS
+from supervise import Process, Supervisor, refuse
+from view import table
 
 # Longer than any wait below, so that what fails says what it waited for.
 checks.DEADLINE_SECONDS = 600
 
 GIVEN = json.load(sys.stdin)
+
+
+def the_table_says_what_was_heard_last_of_who_is_not_ready():
+    process = Process("clerk", ["sleep", "600"], lambda: refuse("503\nwaiting for secrets " + "x" * 500))
+    supervisor = Supervisor([process], SCENE.stack.folder / "table")
+    supervisor.start()
+    drawn = lambda: table(supervisor.keepers.values(), 120)
+    eventually("its word in the table", 30, lambda: "503 waiting for secrets x" in drawn()[1] or refuse(drawn()[1]))
+    assert all(len(line) <= 120 and "\n" not in line for line in drawn()), drawn()
+    supervisor.stop()
+    assert "waiting" not in drawn()[1], drawn()
 
 
 def all_of_it_starts():
@@ -129,6 +142,7 @@ def all_of_it_ends_in_order():
 RUNNER = checks.Checks()
 with Scene(GIVEN, tills=1, rate=30, till_rate=5) as SCENE:
     for check in (
+        the_table_says_what_was_heard_last_of_who_is_not_ready,
         all_of_it_starts,
         turnover_is_live_through_the_balancer,
         the_live_page_comes_through_the_balancer,

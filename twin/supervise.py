@@ -82,7 +82,8 @@ class Keeper(threading.Thread):
             if self.ending.is_set():
                 break
             pause = FIRST_PAUSE if was_good else min(pause * 2, LONGEST_PAUSE)
-            self.becomes("ended", "ended with %s" % words(status))
+            self.said = "ended with %s" % words(status)
+            self.becomes("ended", self.said)
             self.ending.wait(pause)
             self.restarts += 1
         self.becomes("stopped")
@@ -130,7 +131,11 @@ class Keeper(threading.Thread):
             self.has_been_ready = True
             self.becomes("ready")
         elif self.state == "ready":
-            self.becomes("unready")
+            self.becomes("unready", self.heard())
+
+    def heard(self):
+        """What was heard of it last that was no good, in one line."""
+        return " ".join(self.said.split())
 
     def attempt(self, what):
         """Whether this went well; what went wrong is kept for whoever asks."""
@@ -186,7 +191,7 @@ class Supervisor:
 
     def waiting(self):
         """Who is not ready, and the last thing that was heard of them."""
-        return ["%s %s (%s)" % (k.name, k.state, k.said) for k in self.keepers.values() if k.state != "ready"]
+        return ["%s %s (%s)" % (k.name, k.state, k.heard()) for k in self.keepers.values() if k.state != "ready"]
 
     def hold(self, name):
         """Ends it as a power cut would, and starts it only when it is let go."""

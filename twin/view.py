@@ -3,10 +3,14 @@
 Changes nothing.
 """
 
+import shutil
 import sys
 import time
 
-HEAD = "%-14s %8s  %-8s %8s  %9s  %s"
+ROW = "%-14s %8s  %-8s %8s  %9s  %s"
+
+# What was heard before is over.
+WELL = ("ready", "stopped")
 
 
 class View:
@@ -26,7 +30,7 @@ class View:
         """The table in the place of the one before."""
         if not self.is_terminal:
             return
-        lines = table(self.keepers)
+        lines = table(self.keepers, shutil.get_terminal_size().columns)
         up = "\x1b[%dA" % self.lines if self.lines else ""
         print(up + "".join("\x1b[2K%s\n" % line for line in lines), end="", flush=True)
         self.lines = len(lines)
@@ -37,10 +41,12 @@ class View:
         self.lines = 0
 
 
-def table(keepers):
-    """Lines for people."""
-    lines = [HEAD % ("process", "pid", "state", "restarts", "since", "address")]
+def table(keepers, columns):
+    """Lines for people, none longer than this: one that the terminal breaks would be two when the next table is drawn."""
+    lines = [ROW % ("process", "pid", "state", "restarts", "since", "address, or what was heard last")]
     for keeper in keepers:
         since = "%d s" % (time.monotonic() - keeper.began) if keeper.pid() else "-"
-        lines.append(HEAD % (keeper.name, keeper.pid() or "-", keeper.state, keeper.restarts, since, keeper.process.url))
-    return lines
+        cells = (keeper.name, keeper.pid() or "-", keeper.state, keeper.restarts, since)
+        trouble = "" if keeper.state in WELL else keeper.heard()
+        lines.append(ROW % (*cells, trouble or keeper.process.url))
+    return [line[:columns] for line in lines]
