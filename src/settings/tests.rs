@@ -1,6 +1,9 @@
 //! Layers and their mistakes, with real files and, through figment's jail, a real environment.
 
+use std::collections::BTreeMap;
+
 use figment::Jail;
+use serde_json::Value;
 
 use super::*;
 
@@ -139,6 +142,44 @@ fn the_base_file_says_what_the_defaults_are() {
         let settings: Settings = Layers { base: base.clone(), file: None }.read(&[]).unwrap();
         assert_eq!(settings, Settings::default());
     });
+}
+
+#[test]
+fn the_base_file_has_every_key_and_those_without_a_default_as_a_comment_that_can_be_used() {
+    let base = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config/base.toml");
+    let text = std::fs::read_to_string(base).unwrap();
+    let [written, with_examples] = [text.clone(), with_examples_for_test(&text)].map(|text| keys_of_toml(&text));
+    let defaults = keys_for_test(&serde_json::to_value(Settings::default()).unwrap());
+    for (key, has_default) in &defaults {
+        let known = if *has_default { &written } else { &with_examples };
+        assert!(known.contains_key(key), "`{key}` is missing in config/base.toml (default: {has_default})");
+    }
+    in_jail(|jail| {
+        jail.create_file("config/base.toml", &with_examples_for_test(&text)).unwrap();
+        read_for_test(None, &[]).unwrap();
+    });
+}
+
+/// The same file with every line used that is a key behind a `#`.
+fn with_examples_for_test(text: &str) -> String {
+    let is_example = |line: &&str| line.parse::<toml::Table>().is_ok_and(|table| !table.is_empty());
+    let used = text.lines().map(|line| line.strip_prefix("# ").filter(is_example).unwrap_or(line));
+    used.collect::<Vec<_>>().join("\n")
+}
+
+fn keys_of_toml(text: &str) -> BTreeMap<String, bool> {
+    keys_for_test(&serde_json::to_value(text.parse::<toml::Table>().unwrap()).unwrap())
+}
+
+/// Dotted keys, and whether each has a value; a map that is empty is a key itself.
+fn keys_for_test(value: &Value) -> BTreeMap<String, bool> {
+    let Value::Object(fields) = value else { return [(String::new(), !value.is_null())].into() };
+    let mut keys = BTreeMap::from([(String::new(), true)]);
+    for (name, field) in fields {
+        let below = keys_for_test(field).into_iter();
+        keys.extend(below.map(|(key, is_set)| (format!("{name}.{key}").trim_end_matches('.').to_owned(), is_set)));
+    }
+    keys
 }
 
 #[test]
