@@ -7,6 +7,7 @@ import json
 import re
 import sys
 import time
+from datetime import datetime
 
 import places
 
@@ -15,6 +16,7 @@ from servers import eventually, fetch
 from scene import Scene
 from services import VALIDATIONS
 from supervise import Process, Supervisor, refuse
+from tills import Timeline
 from view import table
 
 # Longer than any wait below, so that what fails says what it waited for.
@@ -32,6 +34,21 @@ def the_table_says_what_was_heard_last_of_who_is_not_ready():
     assert all(len(line) <= 120 and "\n" not in line for line in drawn()), drawn()
     supervisor.stop()
     assert "waiting" not in drawn()[1], drawn()
+
+
+def a_cut_that_nothing_excuses_is_found():
+    file = SCENE.stack.folder / "table" / "timeline.ndjson"
+    second = '{"at":"2026-01-01T00:00:%02dZ","statuses":{"200":9,"404":%d},"cuts":%d,"timeouts":0}'
+    file.write_text("\n".join([second % (1, 1, 1), second % (2, 0, 0), second % (3, 0, 2), (second % (4, 0, 0))[:20]]))
+    report = {"cuts": 3, "timeouts": 0, "statuses": {"200": 36, "404": 1}}
+    at = datetime.fromisoformat("2026-01-01T00:00:00+00:00").timestamp()
+    timeline = Timeline(file)
+    timeline.excuses.append((at + 0.5, at + 0.9, ("cut", "timeout")))
+    assert timeline.strays(report) == {"cut": 2, 404: 1}, timeline.strays(report)
+    timeline.excuses.append((at + 0.5, at + 2.5, ("cut", 404)))
+    assert not timeline.strays(report), timeline.strays(report)
+    timeline.excuses = [(at + 1.5, at + 1.6, ("cut", 404))]
+    assert timeline.strays(report) == {"cut": 3, 404: 1}, timeline.strays(report)
 
 
 def all_of_it_starts():
@@ -103,6 +120,8 @@ def all_replicas_killed_at_once_are_a_503_that_says_when_to_come_back():
     for name in VALIDATIONS:
         SCENE.supervisor.let_go(name)
     SCENE.until_all_ready()
+    # A replica has its address before it can answer, and while none is ready the balancer asks any of them.
+    SCENE.load.timeline.excuse(began, "timeout")
     SCENE.load.sells()
     # The load itself refuses a 503 without Retry-After.
     answers = SCENE.load.answers(began)
@@ -110,7 +129,9 @@ def all_replicas_killed_at_once_are_a_503_that_says_when_to_come_back():
 
 
 def a_balancer_that_is_killed_comes_back():
+    began = time.time()
     SCENE.kill("traefik")
+    SCENE.load.timeline.excuse(began, "cut", "timeout", 404)
     SCENE.load.sells()
 
 
@@ -128,6 +149,8 @@ def every_sale_that_was_answered_with_200_is_counted_once():
     print("%(answered)d sales, answers by status: %(statuses)s, cut: %(cuts)d" % report["load"])
     # A balancer opens its port a moment before it knows its routes; the load tells its 404 from the service's.
     assert set(report["load"]["statuses"]) <= {"200", "503", "404"}, report["load"]["statuses"]
+    strays = SCENE.load.timeline.strays(report["load"])
+    assert not strays, "while nobody was away whom a sale could be lost with: %s" % dict(strays)
 
 
 def all_of_it_ends_in_order():
@@ -143,6 +166,7 @@ RUNNER = checks.Checks()
 with Scene(GIVEN, tills=1, rate=30, till_rate=5) as SCENE:
     for check in (
         the_table_says_what_was_heard_last_of_who_is_not_ready,
+        a_cut_that_nothing_excuses_is_found,
         all_of_it_starts,
         turnover_is_live_through_the_balancer,
         the_live_page_comes_through_the_balancer,
