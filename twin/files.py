@@ -5,7 +5,7 @@ Everything else in them stays as it is: what the twin proves, it proves of these
 
 import yaml
 
-from places import ROOT
+from places import PREFIX, ROOT
 
 # Who is not here: no program of theirs can be had from where CI installs.
 ABSENT = {"otel-collector", "tempo", "loki", "solace-exporter"}
@@ -45,6 +45,7 @@ def prometheus(folder, ports, scrape_seconds):
     found = yaml.safe_load((ROOT / "monitoring" / "prometheus" / "prometheus.yml").read_text())
     every = "%ds" % scrape_seconds
     found["global"].update(scrape_interval=every, scrape_timeout=every, evaluation_interval=every)
+    found["global"]["external_labels"]["entrance"] = ports.url("traefik", PREFIX)
     found["rule_files"] = [str(ROOT / "monitoring" / "prometheus" / "rules" / "*.yml")]
     found["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"] = [ports.host("alertmanager")]
     found["scrape_configs"] = [job for job in found["scrape_configs"] if job["job_name"] not in ABSENT]

@@ -14,6 +14,9 @@ ROOT = Path(__file__).resolve().parent.parent
 # What the checks of monitoring/ and of clients share with the scripts here.
 sys.path += [str(ROOT / "monitoring" / "checks"), str(ROOT / "tests" / "python")]
 
+# Services answer below it; the balancer strips nothing.
+PREFIX = "/validation-service"
+
 # The first port of `make stack`; the others follow at these distances.
 FIRST_PORT = 18000
 DISTANCES = {

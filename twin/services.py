@@ -7,11 +7,10 @@ import fcntl
 import subprocess
 
 import files
-from places import ROOT, listens
+from places import PREFIX, ROOT, listens
 from servers import fetch
 from supervise import Process, refuse
 
-PREFIX = "/validation-service"
 VALIDATIONS = ["validation-1", "validation-2", "validation-3"]
 
 # Rate x 41 s x 1.25 unacknowledged sales for 1,000 sales per second, on both sides (see "What must exist on the broker").
@@ -102,6 +101,7 @@ class Stack:
         command = [self.programs.alertmanager, "--config.file", ROOT / "monitoring" / "alertmanager" / "native.yml"]
         command += ["--storage.path", "alertmanager", "--web.listen-address", self.ports.host("alertmanager")]
         url = self.ports.url("alertmanager")
+        command += ["--web.external-url", url]
         return Process(
             "alertmanager", command + ["--cluster.listen-address="], lambda: healthy(url + "/-/ready"), url=url
         )
@@ -110,7 +110,7 @@ class Stack:
         url = self.ports.url("prometheus")
         command = [self.programs.prometheus, "--config.file", "config/prometheus.yml"]
         command += ["--storage.tsdb.path", "prometheus", "--web.listen-address", self.ports.host("prometheus")]
-        command += ["--enable-feature=exemplar-storage", "--web.console.templates"]
+        command += ["--web.external-url", url, "--enable-feature=exemplar-storage", "--web.console.templates"]
         command += [ROOT / "monitoring" / "prometheus" / "consoles"]
         # It reads the authority of the server of secrets, which is there by then.
         return Process(

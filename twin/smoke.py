@@ -74,6 +74,17 @@ def the_live_page_comes_through_the_balancer():
     assert SCENE.ask("/api/v1/stores", "reporting-service")[0] == 200
 
 
+def the_page_that_finds_a_transaction_leads_through_the_balancer():
+    """An `instance` is an address that in compose only containers reach."""
+    sale = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
+    page = SCENE.stack.ports.url("prometheus", "/consoles/transaction.html?id=" + sale)
+    links = lambda: re.findall('href="([^"]+/journey)"', fetch(page)[1])
+    eventually("a link", 60, lambda: links() or refuse(fetch(page)[1]))
+    assert links() == ["%s/api/v1/transactions/%s/journey" % (SCENE.stack.entrance(), sale)], links()
+    status, text = fetch(links()[0], SCENE.operator.user("reporting-service"))
+    assert status == 404 and sale in text, (status, text)
+
+
 def what_is_a_processs_own_does_not_pass_the_balancer():
     for path in ["/metrics", "/health/ready", "/api/v1/health", "/api/v1/actors", "/api/v1/secrets", "/api/v1/log"]:
         assert SCENE.ask(path, "admin")[0] == 404, path
@@ -170,6 +181,7 @@ with Scene(GIVEN, tills=1, rate=30, till_rate=5) as SCENE:
         all_of_it_starts,
         turnover_is_live_through_the_balancer,
         the_live_page_comes_through_the_balancer,
+        the_page_that_finds_a_transaction_leads_through_the_balancer,
         what_is_a_processs_own_does_not_pass_the_balancer,
         the_balancer_speaks_tls_and_logs_the_trace_of_what_it_refuses,
         d27_every_process_is_a_target_of_its_own,

@@ -110,6 +110,27 @@ MISTAKES = {
         "${PROMETHEUS_PORT:-3000}",
         "3000 is taken by",
     ),
+    "an_alert_that_links_to_a_container": (
+        rules.links,
+        COMPOSE,
+        "--web.external-url=http://127.0.0.1:${PROMETHEUS_PORT:-9090}/",
+        "--web.external-url=http://prometheus:9090/",
+        "prometheus: makes links that nobody can open",
+    ),
+    "a_transaction_that_links_to_a_container": (
+        rules.links,
+        COMPOSE,
+        "ENTRANCE: http://127.0.0.1:${HTTP_PORT:-8080}/validation-service",
+        "ENTRANCE: http://reporting:8080",
+        "prometheus: ENTRANCE is not",
+    ),
+    "an_entrance_that_is_not_expanded": (
+        rules.links,
+        COMPOSE,
+        "exemplar-storage,expand-external-labels",
+        "exemplar-storage",
+        "prometheus: reads no ENTRANCE",
+    ),
     "a_network_with_a_way_out": (rules.networks, COMPOSE, "  core:\n    internal: true", "  core: {}", "core: has a way out"),
     "the_hosts_network": (rules.networks, COMPOSE, "network_mode: none", "network_mode: host", "is on the network of host"),
     "a_replica_that_prometheus_does_not_find": (

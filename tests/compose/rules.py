@@ -142,6 +142,20 @@ def ports(project, findings):
     findings.unless(taken, "docker-compose.yml", "publishes nothing")
 
 
+def links(project, findings):
+    """What a page of figures or alerts links to is a published port: a browser reaches no container by its name or address."""
+    services = project.everything()
+    open_at = lambda name, target: [port["published"] for port in services[name]["ports"] if port["target"] == target][0]
+    for name, target in [("prometheus", 9090), ("alertmanager", 9093)]:
+        wanted = "--web.external-url=http://127.0.0.1:%s/" % open_at(name, target)
+        findings.unless(wanted in services[name]["command"], name, "makes links that nobody can open: not %s" % wanted)
+    prometheus, entrance = services["prometheus"], "http://127.0.0.1:%s/validation-service" % open_at("traefik", 8000)
+    findings.unless(prometheus["environment"].get("ENTRANCE") == entrance, "prometheus", "ENTRANCE is not %s" % entrance)
+    labels = project.text("monitoring/prometheus/prometheus.yml")
+    is_read = "entrance: ${ENTRANCE}" in labels and "expand-external-labels" in str(prometheus["command"])
+    findings.unless(is_read, "prometheus", "reads no ENTRANCE for its consoles")
+
+
 def networks(project, findings):
     """Three, of which two have no way out; nobody is on the host's."""
     config = project.config("demo", "tools")
@@ -316,6 +330,7 @@ ALL = [
     restarts,
     waits,
     ports,
+    links,
     networks,
     privileges,
     sockets,
