@@ -1,10 +1,12 @@
 //! The way from whoever has something to record to the thread that writes it: a queue that nobody waits at.
 //! Touches no file.
 
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{io, thread};
 
@@ -36,14 +38,28 @@ pub(crate) enum Order {
 }
 
 /// How many records of sales wait: a till may send one wrong sale after the other, and whoever was refused is recorded still.
+/// One till has half of the places at most, so that the others' sales are recorded still.
 #[derive(Clone)]
 struct Seats {
-    taken: Arc<AtomicUsize>,
+    taken: Arc<Mutex<Taken>>,
     all: usize,
 }
 
+/// Who waits. Has no entry for a till of which nothing waits.
+#[derive(Default)]
+struct Taken {
+    all: usize,
+    by_till: HashMap<Till, usize>,
+}
+
+/// Many tills share a user, and many an address.
+type Till = (Option<String>, Option<IpAddr>);
+
 /// A record's place, free again when it is dropped.
-pub(crate) struct Seat(Arc<AtomicUsize>);
+pub(crate) struct Seat {
+    taken: Arc<Mutex<Taken>>,
+    till: Till,
+}
 
 // === impl AuditTrail ===
 
@@ -102,7 +118,7 @@ fn spawn_writer(mut writer: Writer, orders: Receiver<Order>) -> io::Result<()> {
 impl Inner {
     fn has_taken(&self, record: Record) -> bool {
         let seat = match record.verdict.series() {
-            Series::Sales => match self.sales.take() {
+            Series::Sales => match self.sales.take((record.who.clone(), record.address)) {
                 None => return false,
                 seat => seat,
             },
@@ -114,9 +130,7 @@ impl Inner {
     /// Once, until the writer has come to the end of the queue.
     fn say_full(&self) {
         if !self.is_full.swap(true, Ordering::Relaxed) {
-            error!(
-                "the disk is too slow for audit records: more than `audit.queue` wait for it, those are lost and counted"
-            );
+            error!("the disk is too slow for audit records: what finds no place in `audit.queue` is lost and counted");
         }
     }
 }
@@ -124,11 +138,15 @@ impl Inner {
 // === impl Seats ===
 
 impl Seats {
-    fn take(&self) -> Option<Seat> {
-        let seat = Seat(Arc::clone(&self.taken));
-        // Taken even where there is none: the seat that is dropped gives it back.
-        let before = self.taken.fetch_add(1, Ordering::Relaxed);
-        (before < self.all).then_some(seat)
+    fn take(&self, till: Till) -> Option<Seat> {
+        let mut taken = lock(&self.taken);
+        let of_till = taken.by_till.get(&till).copied().unwrap_or_default();
+        if taken.all >= self.all || of_till >= self.all.div_ceil(2) {
+            return None;
+        }
+        taken.all += 1;
+        taken.by_till.insert(till.clone(), of_till + 1);
+        Some(Seat { taken: Arc::clone(&self.taken), till })
     }
 }
 
@@ -136,8 +154,20 @@ impl Seats {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        let mut taken = lock(&self.taken);
+        taken.all -= 1;
+        if let Some(of_till) = taken.by_till.get_mut(&self.till) {
+            *of_till -= 1;
+            if *of_till == 0 {
+                taken.by_till.remove(&self.till);
+            }
+        }
     }
+}
+
+/// Nothing panics while it is held.
+fn lock(taken: &Mutex<Taken>) -> MutexGuard<'_, Taken> {
+    taken.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

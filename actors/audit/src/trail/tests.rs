@@ -21,6 +21,14 @@ fn seats(all: usize) -> Seats {
     Seats { taken: Arc::default(), all }
 }
 
+fn rejected(till: u8) -> Record {
+    Record {
+        who: Some("pos".to_owned()),
+        address: Some([192, 0, 2, till].into()),
+        ..Record::new(Verdict::Rejected, "http")
+    }
+}
+
 /// Waits until nobody records there any more: a process that ends takes its writer along, a value that ends does not wait for it.
 fn is_over(directory: &Path) {
     let deadline = Instant::now() + SOON;
@@ -124,8 +132,7 @@ fn nothing_is_recorded_where_the_settings_say_so() {
 fn a_flood_of_rejected_sales_leaves_room_for_whoever_was_refused() {
     let (queue, orders) = sync_channel(4);
     let trail = AuditTrail(Some(Arc::new(Inner { queue, sales: seats(3), is_full: Arc::default(), is_logged: false })));
-    let rejected = || Record::new(Verdict::Rejected, "http");
-    (0..10).for_each(|_| trail.write(rejected()));
+    (0..10).for_each(|till| trail.write(rejected(till)));
     trail.write(record("stranger"));
 
     let waiting: Vec<_> = orders.try_iter().collect();
@@ -133,6 +140,32 @@ fn a_flood_of_rejected_sales_leaves_room_for_whoever_was_refused() {
     assert_eq!((waiting.len(), of_sales), (4, 3));
 
     drop(waiting);
-    (0..10).for_each(|_| trail.write(rejected()));
+    (0..10).for_each(|till| trail.write(rejected(till)));
     assert_eq!(orders.try_iter().count(), 3, "seats are free again");
+}
+
+#[test]
+fn a_till_that_sends_nothing_but_rubbish_leaves_half_of_the_places_to_the_others_and_what_it_loses_is_counted() {
+    let (queue, orders) = sync_channel(8);
+    let sales = seats(6);
+    let taken = Arc::clone(&sales.taken);
+    let trail = AuditTrail(Some(Arc::new(Inner { queue, sales, is_full: Arc::default(), is_logged: false })));
+    let lost = LOST.get();
+    (0..10).for_each(|_| trail.write(rejected(7)));
+    assert!(LOST.get() >= lost + 7);
+    (1..=4).for_each(|till| trail.write(rejected(till)));
+
+    let waiting: Vec<_> = orders.try_iter().collect();
+    let of = |till: u8| {
+        waiting
+            .iter()
+            .filter(|order| matches!(order, Order::Write(record, _) if record.address == rejected(till).address))
+            .count()
+    };
+    assert_eq!([of(7), of(1), of(2), of(3), of(4)], [3, 1, 1, 1, 0]);
+
+    drop(waiting);
+    assert!(lock(&taken).by_till.is_empty(), "who has nothing waiting is forgotten");
+    (0..10).for_each(|_| trail.write(rejected(7)));
+    assert_eq!(orders.try_iter().count(), 3, "places are free again");
 }
