@@ -186,8 +186,8 @@ impl Health {
         if self.draining.load(Ordering::Acquire) {
             return Some("the process is shutting down".to_owned());
         }
-        if let Some(actor) = (self.degraded)() {
-            return Some(format!("supervision gave up: {actor}"));
+        if let Some(who) = self.who_gave_up() {
+            return Some(format!("supervision gave up: {who}"));
         }
         if let Some(thread) = self.stuck() {
             return Some(thread);
@@ -201,6 +201,13 @@ impl Health {
             self.started.store(true, Ordering::Release);
         }
         down
+    }
+
+    /// Which actor is over its budget, for whoever asks: what it said when it failed is for the administrator.
+    fn who_gave_up(&self) -> Option<String> {
+        let trouble = (self.degraded)()?;
+        let path = trouble.split_once(": ").map_or(trouble.as_str(), |(path, _)| path);
+        Some(format!("`{path}` is over its restart budget"))
     }
 
     /// Why this process should be ended and started again, if it should.
@@ -232,7 +239,7 @@ impl Health {
             }
             LegState::Down(reason) => (leg.name(), reason),
         });
-        let supervision = (self.degraded)().unwrap_or_else(up);
+        let supervision = self.who_gave_up().unwrap_or_else(up);
         let threads = self.stuck().unwrap_or_else(up);
         legs.chain([("supervision", supervision), ("threads", threads)]).collect()
     }
@@ -261,7 +268,7 @@ impl Health {
         let mut details = self.figures.as_ref().map(|from| from.details(secrets, clock)).unwrap_or_default();
         details.extend(legs.into_iter().map(|(leg, detail)| (format!("{}:state", leg.name()), vec![detail])));
         details.insert("threads:state".to_owned(), vec![standing(self.stuck())]);
-        details.insert("supervision:state".to_owned(), vec![standing((self.degraded)().map(who_gave_up))]);
+        details.insert("supervision:state".to_owned(), vec![standing(self.who_gave_up())]);
         details
     }
 
@@ -313,12 +320,6 @@ impl HealthAnswer {
         let code = if self.status == ERROR { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
         HttpResponse::build(code).content_type(HEALTH_JSON).json(self)
     }
-}
-
-/// What it said when it failed is for the administrator.
-fn who_gave_up(trouble: String) -> String {
-    let path = trouble.split_once(": ").map_or(trouble.as_str(), |(path, _)| path);
-    format!("`{path}` is over its restart budget")
 }
 
 fn standing(trouble: Option<String>) -> Detail {

@@ -11,7 +11,7 @@ const SOON: Duration = Duration::from_secs(60);
 const WINDOW: &str = "root.pipeline.windows.STORE_1";
 
 #[tokio::test]
-async fn an_actor_over_its_budget_makes_readiness_name_it_and_its_panic_and_comes_back_by_itself() {
+async fn an_actor_over_its_budget_is_named_by_readiness_and_its_panic_to_the_admin_and_comes_back_by_itself() {
     let setup = Setup::new().setting("supervision.max_restarts", "2").setting("supervision.within", "4s");
     let setup = setup.setting("supervision.backoff_min", "500ms").setting("supervision.backoff_max", "2s");
     let app = setup.start().await;
@@ -25,7 +25,9 @@ async fn an_actor_over_its_budget_makes_readiness_name_it_and_its_panic_and_come
         if ready.status == 503 { Ok(ready.text) } else { Err(ready.text) }
     })
     .await;
-    assert!(not_ready.contains(WINDOW) && not_ready.contains("panic"), "{not_ready}");
+    assert!(not_ready.contains(WINDOW) && !not_ready.contains("panic"), "{not_ready}");
+    let actors = app.get("/api/v1/actors", "admin").await.text;
+    assert!(actors.contains("panic"), "{actors}");
     assert_eq!(app.get("/health/live", "").await.status, 200);
 
     eventually("readiness to come back by itself", SOON, async || {

@@ -1,5 +1,7 @@
 //! Which legs a process needs, and what the health routes say when they stand and when they do not.
 
+use actix_web::body::MessageBody;
+
 use super::*;
 
 fn health_for_test(roles: &str) -> (Health, HealthBoard) {
@@ -95,7 +97,12 @@ fn a_thread_that_nobody_can_replace_is_named_and_the_process_is_not_ready() {
 }
 
 #[test]
-fn an_actor_that_gave_up_is_named() {
-    let health = Health::new(&"pos".parse().unwrap(), HealthBoard::default(), || Some("root.pos".to_owned()));
-    assert_eq!(health.trouble().unwrap(), "supervision gave up: root.pos");
+fn an_actor_that_gave_up_is_named_to_everybody_and_what_it_said_only_to_who_may_watch() {
+    let said = || Some("root.pos: panicked at the till of customer 7".to_owned());
+    let health = Health::new(&"pos".parse().unwrap(), HealthBoard::default(), said);
+    assert_eq!(health.trouble().unwrap(), "supervision gave up: `root.pos` is over its restart budget");
+    assert_eq!(health.checks()["supervision"], "`root.pos` is over its restart budget");
+    let answers = [health.work(), health.document()].map(|answer| format!("{:?}", answer.into_body().try_into_bytes()));
+    assert!(answers.iter().all(|answer| answer.contains("root.pos") && !answer.contains("customer")), "{answers:?}");
+    assert!(health.troubles().iter().any(|trouble| trouble.why.contains("customer 7")));
 }
