@@ -38,6 +38,10 @@ async fn a_service_that_waits_for_its_secrets_lives_is_not_ready_and_says_why() 
     let sale = Sale::new("STORE_1", 258);
     assert_eq!(app.try_post(&sale).await.unwrap().status, 503);
 
+    let refused = "http_requests_total{endpoint=\"/api/v1/pos/validate_transaction\",method=\"POST\",status=\"503\"} 2";
+    let metrics = app.get("/metrics", "").await.text;
+    assert!(metrics.contains(refused), "{metrics}");
+
     let before = app.url();
     vault.server().restart().await;
     app.becomes_ready().await;

@@ -146,6 +146,9 @@ fn every_route_of_the_table_has_a_row() {
         include_str!("../routes.rs").split('"').skip(1).step_by(2).filter(|text| text.starts_with('/')).collect();
     let rows: BTreeSet<_> = ROWS.iter().map(|(_, path, _)| *path).collect();
     assert_eq!(table, rows);
+    let needing: BTreeSet<_> = waiting::LATER.into_iter().filter(|path| *path != prefix::PREFIX).collect();
+    let answered = |path: &&str| path.starts_with("/health/") || ["/api/v1/health", "/metrics"].contains(path);
+    assert_eq!(needing, table.into_iter().filter(|path| !answered(path)).collect(), "while the process waits");
 }
 
 /// The route table has no methods that a test could read; the document has.
