@@ -126,6 +126,7 @@ export class Parser {
 function refusal(status) {
   if (status === 401) return "the password is not accepted any more; reload the page to log in";
   if (status === 403) return "this user may not see the page";
+  if (status === 429) return "this user has as many pages open as one may, or has failed to log in too often";
   if (status === 404) return "role reporting, which serves the page's figures, does not run here";
   return `the service answers ${status}`;
 }

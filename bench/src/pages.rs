@@ -19,8 +19,9 @@ use crate::wrk::{self, Report};
 const READING: usize = 1_000;
 /// Pages that are open and never read.
 const SILENT: usize = 100;
-/// So that all are refused a place that is not there.
-const MAX_PAGES: &str = "1100";
+/// Places for all of them, which are one user's.
+const PLACES: [(&str, &str); 2] =
+    [("TILLSTREAM__LIVE__MAX_PAGES", "1100"), ("TILLSTREAM__LIVE__MAX_PAGES_PER_USER", "1100")];
 /// The whole model has reached everybody by then.
 const OPENED: Duration = Duration::from_secs(5);
 
@@ -55,7 +56,7 @@ pub async fn measure(options: &Options) -> Result<()> {
 
 async fn one(options: &Options, with_pages: bool, run: u32, round: u32, alone: f64) -> Result<Report> {
     let folder = tempfile::tempdir()?;
-    let service = Measured::service(options, folder.path(), &[("TILLSTREAM__LIVE__MAX_PAGES", MAX_PAGES)])?;
+    let service = Measured::service(options, folder.path(), &PLACES)?;
     let reader = basic(folder.path(), "reporting-service")?;
     let pages = with_pages.then(|| Pages::open(&service.address, &reader)).transpose()?;
     if with_pages {

@@ -50,6 +50,17 @@ pub enum Proof {
     Certificate,
 }
 
+impl Proof {
+    /// In one word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Basic => "basic",
+            Self::Bearer => "bearer",
+            Self::Certificate => "certificate",
+        }
+    }
+}
+
 /// What every request passes; clones share users, failures and the audit log.
 #[derive(Clone)]
 pub struct Gate {

@@ -307,7 +307,7 @@ pub enum ReadErrors {
     /// The role of this route does not run in this process, or what the path names is not here.
     #[response(status = 404)]
     RoleAbsent(DetailDocument),
-    /// Too many failed logins: log in again after `Retry-After`.
+    /// Too many failed logins, or too many streams of this user: come again after `Retry-After`.
     #[response(status = 429)]
     TooManyFailures(DetailDocument),
     /// Overloaded, or the actor restarts: ask again after `Retry-After`.

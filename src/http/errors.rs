@@ -35,6 +35,9 @@ pub enum ApiError {
     /// Guessed too often; after so many seconds again.
     #[error("too many failed logins: try again later")]
     TooManyFailures(u64),
+    /// More than one user may have at once; try again later.
+    #[error("{0}")]
+    TooMany(String),
     /// The secrets could not be confirmed for too long.
     #[error(
         "the secrets are older than `secrets.max_age` and nobody is let in: see the leg `secrets` of /health/ready"
@@ -147,7 +150,9 @@ impl ApiError {
         match self {
             Self::Unauthorized(_, challenge) => challenge.headers(),
             Self::MethodNotAllowed(allowed) => fixed(header::ALLOW, allowed),
-            Self::Unavailable(_) | Self::SecretsTooOld => fixed(header::RETRY_AFTER, RETRY_AFTER_SECONDS),
+            Self::Unavailable(_) | Self::TooMany(_) | Self::SecretsTooOld => {
+                fixed(header::RETRY_AFTER, RETRY_AFTER_SECONDS)
+            }
             Self::TooManyFailures(seconds) => vec![(header::RETRY_AFTER, (*seconds).into())],
             _ => Vec::new(),
         }
@@ -191,7 +196,7 @@ impl ResponseError for ApiError {
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::TooManyFailures(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyFailures(_) | Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable(_) | Self::SecretsTooOld => StatusCode::SERVICE_UNAVAILABLE,
         }
     }

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::Api;
 use super::auth::Principal;
 use super::errors::ApiError;
-use crate::live::{BEAT, Page, Turn};
+use crate::live::{BEAT, NoPlace, Page, Reader, Turn};
 use crate::roles::Role;
 
 /// How long a browser waits before it connects again.
@@ -60,8 +60,7 @@ pub async fn get(api: web::Data<Api>, request: HttpRequest) -> Result<HttpRespon
         return Ok(response.finish());
     }
     let last = request.headers().get("last-event-id").and_then(|id| id.to_str().ok());
-    let full = || ApiError::Unavailable("too many live pages are open: try again later".to_owned());
-    let page = live.open(last).ok_or_else(full)?;
+    let page = live.open(Reader { by: user.by.name(), name: user.name.clone() }, last)?;
     let (hello, looked) = (Some(hello(&user)), Instant::now());
     let follower = Follower { api: api.clone(), request: request.clone(), page, hello, looked };
     Ok(response.streaming(follower.stream()))
@@ -91,6 +90,15 @@ impl Follower {
                 Turn::Look => {}
                 Turn::End => return None,
             }
+        }
+    }
+}
+
+impl From<NoPlace> for ApiError {
+    fn from(why: NoPlace) -> Self {
+        match why {
+            NoPlace::Full => Self::Unavailable(why.to_string()),
+            NoPlace::ReaderFull => Self::TooMany(why.to_string()),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Where the one who builds the model and the pages that follow it meet.
 //! Holds no queue per page: a page that is slow takes less often, and nobody waits for it.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +11,8 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout};
 
 use super::frames::Frames;
-use super::metrics::{self, FRAMES, PAGES, SKIPPED};
+use super::metrics::{self, FRAMES, SKIPPED};
+use super::places::{NoPlace, Place, Places, Reader};
 use super::settings::LiveSettings;
 
 /// A page that has heard nothing for so long gets a sign of life.
@@ -25,7 +26,7 @@ pub struct Live(Arc<Inner>);
 struct Inner {
     settings: LiveSettings,
     frames: Mutex<Frames>,
-    pages: AtomicUsize,
+    places: Places,
     /// Number of the newest frame.
     news: watch::Sender<u64>,
     /// A page was opened.
@@ -36,6 +37,8 @@ struct Inner {
 /// One open page; dropping it closes it.
 pub struct Page {
     live: Live,
+    /// Frees its place with it.
+    _place: Place,
     news: watch::Receiver<u64>,
     /// The last frame that it was handed.
     seen: Option<u64>,
@@ -58,32 +61,32 @@ impl Live {
     /// Nobody looks yet.
     pub fn new(settings: LiveSettings) -> Self {
         metrics::show();
+        let places = Places::new(&settings);
         Self(Arc::new(Inner {
             settings,
             frames: Mutex::new(Frames::new(format!("{:016x}", fastrand::u64(..)))),
-            pages: AtomicUsize::new(0),
+            places,
             news: watch::Sender::new(0),
             opened: Notify::new(),
             closed: AtomicBool::new(false),
         }))
     }
 
-    /// Opens a page that has seen everything up to this event; `None` where there is no place.
-    pub fn open(&self, last_event: Option<&str>) -> Option<Page> {
-        let place = self.0.pages.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |pages| {
-            (pages < self.0.settings.max_pages).then_some(pages + 1)
-        });
-        place.ok()?;
-        PAGES.inc();
+    /// Opens a page of this reader, who has seen everything up to this event.
+    ///
+    /// # Errors
+    /// When there is no place for it.
+    pub fn open(&self, reader: Reader, last_event: Option<&str>) -> Result<Page, NoPlace> {
+        let _place = self.0.places.take(reader)?;
         let seen = last_event.and_then(|id| self.frames().number_of(id));
-        let page = Page { live: self.clone(), news: self.0.news.subscribe(), seen, handed: Instant::now() };
+        let page = Page { live: self.clone(), _place, news: self.0.news.subscribe(), seen, handed: Instant::now() };
         self.0.opened.notify_one();
-        Some(page)
+        Ok(page)
     }
 
     /// How many pages are open.
     pub fn pages(&self) -> usize {
-        self.0.pages.load(Ordering::Relaxed)
+        self.0.places.count()
     }
 
     /// Ends all streams, and those to come.
@@ -154,23 +157,21 @@ impl Page {
     }
 }
 
-impl Drop for Page {
-    fn drop(&mut self) {
-        self.live.0.pages.fetch_sub(1, Ordering::Relaxed);
-        PAGES.dec();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
+    use super::super::places::tests::reader_for_test;
     use super::*;
 
     const SHORT: Duration = Duration::from_secs(1);
 
     fn live_for_test(max_pages: usize) -> Live {
         Live::new(LiveSettings { max_pages, ..LiveSettings::default() })
+    }
+
+    fn open(live: &Live) -> Page {
+        live.open(reader_for_test("reader"), None).unwrap()
     }
 
     fn sent(turn: Turn) -> String {
@@ -181,17 +182,17 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_page_more_than_the_bound_is_refused_and_a_closed_one_frees_its_place() {
         let live = live_for_test(2);
-        let first = live.open(None).unwrap();
-        let _second = live.open(None).unwrap();
-        assert!(live.open(None).is_none() && live.pages() == 2);
+        let first = open(&live);
+        let _second = open(&live);
+        assert_eq!((live.open(reader_for_test("x"), None).err(), live.pages()), (Some(NoPlace::Full), 2));
         drop(first);
-        assert!(live.open(None).is_some());
+        assert!(live.open(reader_for_test("x"), None).is_ok());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_slow_page_costs_the_others_nothing_and_gets_the_whole_model_when_it_looks_again() {
         let live = live_for_test(10);
-        let (mut slow, mut quick) = (live.open(None).unwrap(), live.open(None).unwrap());
+        let (mut slow, mut quick) = (open(&live), open(&live));
         for number in 0..500 {
             live.tell(json!({ "at": number }));
             assert!(sent(quick.turn(SHORT).await).contains(&format!("{{\"at\":{number}}}")));
@@ -204,22 +205,22 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_page_that_lost_its_connection_gets_what_it_missed() {
         let live = live_for_test(10);
-        let mut page = live.open(None).unwrap();
+        let mut page = open(&live);
         live.tell(json!({"at": 1, "text": "so long that changes are shorter than this model, even several of them"}));
         let first = sent(page.turn(SHORT).await);
         let id = first.lines().next().unwrap().strip_prefix("id: ").unwrap().to_owned();
         drop(page);
         live.tell(json!({"at": 2, "text": "so long that changes are shorter than this model, even several of them"}));
-        let missed = sent(live.open(Some(&id)).unwrap().turn(SHORT).await);
+        let missed = sent(live.open(reader_for_test("reader"), Some(&id)).unwrap().turn(SHORT).await);
         assert!(missed.contains("event: change\ndata: {\"at\":2}"), "{missed}");
-        let another = sent(live.open(Some("0000000000000000-1")).unwrap().turn(SHORT).await);
+        let another = sent(live.open(reader_for_test("reader"), Some("0000000000000000-1")).unwrap().turn(SHORT).await);
         assert!(another.contains("event: snapshot"), "{another}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_page_hears_a_sign_of_life_while_there_is_nothing_to_tell() {
         let live = live_for_test(10);
-        let (mut page, begun) = (live.open(None).unwrap(), Instant::now());
+        let (mut page, begun) = (open(&live), Instant::now());
         loop {
             match page.turn(SHORT).await {
                 Turn::Look => assert!(begun.elapsed() <= BEAT + SHORT, "no sign of life"),
@@ -232,10 +233,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn all_streams_end_when_the_process_stops_and_none_begins() {
         let live = live_for_test(10);
-        let mut waiting = live.open(None).unwrap();
+        let mut waiting = open(&live);
         let (turn, ()) = tokio::join!(waiting.turn(BEAT), async { live.close() });
         assert_eq!(turn, Turn::End);
         live.tell(json!({}));
-        assert_eq!(live.open(None).unwrap().turn(BEAT).await, Turn::End);
+        assert_eq!(open(&live).turn(BEAT).await, Turn::End);
     }
 }

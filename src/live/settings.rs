@@ -15,6 +15,8 @@ pub struct LiveSettings {
     pub frames_per_second: u32,
     /// Pages that may be open at once; one more is a 503.
     pub max_pages: usize,
+    /// Of these, pages of one user; one more is a 429. Half of them by default, so that nobody takes the places of all others.
+    pub max_pages_per_user: usize,
     /// Stores with windows and ledger of their own in the model: those with the most turnover in the last minute; 1 to 100.
     pub top_stores: usize,
 }
@@ -38,6 +40,7 @@ impl LiveSettings {
             ("updates_per_second", self.updates_per_second as usize, 1, 10),
             ("frames_per_second", self.frames_per_second as usize, 1, 100_000),
             ("max_pages", self.max_pages, 0, 100_000),
+            ("max_pages_per_user", self.max_pages_per_user, 1, 100_000),
             ("top_stores", self.top_stores, 1, 100),
         ];
         let broken = bounds.into_iter().find(|(_, value, from, to)| value < from || value > to);
@@ -54,7 +57,13 @@ impl LiveSettings {
 
 impl Default for LiveSettings {
     fn default() -> Self {
-        Self { updates_per_second: 4, frames_per_second: 1_000, max_pages: 1_000, top_stores: 12 }
+        Self {
+            updates_per_second: 4,
+            frames_per_second: 1_000,
+            max_pages: 1_000,
+            max_pages_per_user: 500,
+            top_stores: 12,
+        }
     }
 }
 

@@ -178,10 +178,24 @@ async fn pages_are_counted_and_one_too_many_is_asked_to_come_again() {
     assert_eq!(app.metric("live_pages", "").await, 3.0);
     let refused = app.watch("admin", None).await;
     assert_eq!((refused.status().as_u16(), refused.headers().contains_key("retry-after")), (503, true));
+    assert_eq!(app.metric("live_refused_total", "reason=\"full\"").await, 1.0);
     drop(pages);
     eventually("the pages to be closed", SOON, async || match app.metric("live_pages", "").await {
         0.0 => Ok(()),
         open => Err(format!("{open} are open")),
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_user_who_opens_pages_without_end_leaves_half_of_the_places_to_the_others() {
+    let app = Setup::new().setting("live.max_pages", "4").setting("live.max_pages_per_user", "2").start().await;
+    let _pages = [app.open_page("reporting-service", None).await, app.open_page("reporting-service", None).await];
+    for _ in 0..3 {
+        let refused = app.watch("reporting-service", None).await;
+        assert_eq!((refused.status().as_u16(), refused.headers().contains_key("retry-after")), (429, true));
+    }
+    assert_eq!(app.metric("live_refused_total", "reason=\"user\"").await, 3.0);
+    let mut other = app.open_page("admin", None).await;
+    other.until("both users' pages", |model| (model["process"]["pages"] == 3).then_some(())).await;
 }

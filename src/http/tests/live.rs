@@ -6,7 +6,7 @@ use tillstream_domain::Tally;
 use tillstream_messages::{LiveReport, LiveStore, LiveWindow, Pick, QueryLive};
 
 use super::*;
-use crate::live::Turn;
+use crate::live::{Reader, Turn};
 
 const EVENTS: &str = "/api/v1/events";
 
@@ -98,6 +98,26 @@ async fn streams_take_no_place_of_other_requests_and_one_too_many_is_asked_to_co
 }
 
 #[actix_web::test]
+async fn a_user_with_as_many_streams_as_one_may_have_is_asked_to_wait_and_others_are_let_in() {
+    let settings = LiveSettings { max_pages: 4, max_pages_per_user: 2, ..LiveSettings::default() };
+    let api = Api { live: Some(Live::new(settings)), ..api_for_test(doors()) };
+    let stream = async |user| open(&api, as_user(TestRequest::get().uri(EVENTS), user)).await;
+    let mut streams = vec![stream("reader").await, stream("reader").await];
+    let refused = stream("reader").await;
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(refused.headers().contains_key(header::RETRY_AFTER));
+    let body: Value = serde_json::from_slice(&read_body(refused).await).unwrap();
+    assert!(body["detail"].as_str().unwrap().contains("of this user"), "{body}");
+    for _ in 0..2 {
+        let other = stream("admin").await;
+        assert_eq!(other.status(), StatusCode::OK);
+        streams.push(other);
+    }
+    drop(streams.remove(0));
+    assert_eq!(stream("reader").await.status(), StatusCode::OK);
+}
+
+#[actix_web::test]
 async fn a_question_for_the_head_alone_opens_no_page() {
     let api = api_for_test(doors());
     let request = as_user(TestRequest::default().method(Method::HEAD).uri(EVENTS), "admin");
@@ -131,7 +151,8 @@ async fn a_page_that_waits_holds_the_stream_of_nobody_else() {
     let api = api_for_test(doors());
     let live = api.live.clone().unwrap();
     let response = open(&api, as_user(TestRequest::get().uri(EVENTS), "admin")).await;
-    let mut quick = live.open(None).unwrap();
+    let quick = Reader { by: "basic", name: "quick".into() };
+    let mut quick = live.open(quick, None).unwrap();
     for number in 0..200 {
         live.tell(json!({ "at": number }));
         assert!(matches!(quick.turn(Duration::from_secs(1)).await, Turn::Send(_)));

@@ -11,6 +11,7 @@ use tokio::task::LocalSet;
 use super::*;
 use crate::faults::{Environment, Faults, InForce};
 use crate::http::Health;
+use crate::live::places::tests::reader_for_test;
 use crate::live::{About, LiveSettings, Page, Turn};
 
 const LONG: Duration = Duration::from_secs(60);
@@ -66,6 +67,10 @@ impl Bench {
     }
 }
 
+fn open(bench: &Bench) -> Page {
+    bench.live.open(reader_for_test("reader"), None).unwrap()
+}
+
 async fn sent(page: &mut Page) -> String {
     match page.turn(LONG).await {
         Turn::Send(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
@@ -81,7 +86,7 @@ async fn nothing_is_asked_or_painted_while_nobody_looks_and_no_more_often_than_i
             tokio::time::sleep(LONG).await;
             assert_eq!(bench.asked(), 0);
 
-            let mut page = bench.live.open(None).unwrap();
+            let mut page = open(&bench);
             assert!(sent(&mut page).await.contains("event: snapshot"));
             let begun = Instant::now();
             while begun.elapsed() < Duration::from_secs(10) {
@@ -105,7 +110,7 @@ async fn while_reporting_does_not_answer_its_last_word_stands_and_the_page_says_
     LocalSet::new()
         .run_until(async {
             let bench = Bench::start();
-            let mut page = bench.live.open(None).unwrap();
+            let mut page = open(&bench);
             let first = sent(&mut page).await;
             assert!(first.contains(r#""accepted_count":7"#) && first.contains(r#""answers":true"#), "{first}");
             assert!(!first.contains("null"), "{first}");
