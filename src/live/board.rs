@@ -2,6 +2,7 @@
 //! Does not say when; the painter does.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
@@ -12,7 +13,7 @@ use tokio::time::Instant;
 
 use super::actors::Actors;
 use super::counters::Counters;
-use super::model::{About, Silence};
+use super::model::{About, Silence, seconds};
 use super::patch::without_nulls;
 use super::rates::Rates;
 use super::sales::{sales, time};
@@ -62,8 +63,15 @@ impl Board {
         &self.sources
     }
 
-    /// The model of this moment; without an answer of reporting its last one stands.
-    pub fn paint(&mut self, report: Option<LiveReport>, pages: usize, now: DateTime<Utc>) -> Value {
+    /// The model of this moment, which says by when the next one is there at the latest; without an answer of reporting its last
+    /// one stands.
+    pub fn paint(
+        &mut self,
+        report: Option<LiveReport>,
+        pages: usize,
+        next_within: Duration,
+        now: DateTime<Utc>,
+    ) -> Value {
         self.silence.note(report.is_some(), now);
         self.report = report.or(self.report.take());
         let counters = Counters::read();
@@ -76,6 +84,7 @@ impl Board {
         }
         model.extend([
             ("at".to_owned(), time(now).into()),
+            ("next_within_seconds".to_owned(), seconds(next_within)),
             ("process".to_owned(), self.process(pages)),
             ("outcomes".to_owned(), counters.outcomes()),
             ("flow".to_owned(), counters.flow(&rates)),

@@ -57,6 +57,6 @@ impl Silence {
 }
 
 /// A whole number where it is one.
-fn seconds(duration: std::time::Duration) -> Value {
+pub(super) fn seconds(duration: std::time::Duration) -> Value {
     if duration.subsec_nanos() == 0 { json!(duration.as_secs()) } else { json!(duration.as_secs_f64()) }
 }

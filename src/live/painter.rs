@@ -58,9 +58,14 @@ impl Painter {
 
     fn paint(&mut self, report: Option<LiveReport>) -> Duration {
         let begun = Instant::now();
-        let model = self.board.paint(report, self.live.pages(), Utc::now());
+        let model = self.board.paint(report, self.live.pages(), self.next_within(), Utc::now());
         self.live.tell(model);
         begun.elapsed()
+    }
+
+    /// Whoever has heard nothing new for longer does not look at what is, whatever else the connection says.
+    fn next_within(&self) -> Duration {
+        self.live.settings().interval(self.live.pages()).max(LONGEST_REST) + SALES_WITHIN
     }
 
     fn pause(&self, cost: Duration) -> Duration {

@@ -143,6 +143,30 @@ module.exports = ({ given, pages }) => {
     await again.stop();
   }
 
+  async function figuresThatNobodyRenewsAreOldHoweverWellTheConnectionStands() {
+    let isPainting = true;
+    await over((now) => (isPainting ? odd.calm(now) : null), async (page) => {
+      assert.equal(await page.locator("#main").getAttribute("data-stale"), "false");
+      isPainting = false;
+      await page.locator("#link[data-state=old]").waitFor();
+      assert.match(await words(page, "#banner"), /The connection stands, but no new figures come\. What you see is from .* and not renewed/);
+      assert.equal(await page.locator("#main").getAttribute("data-stale"), "true");
+      isPainting = true;
+      await page.locator("#link[data-state=live]").waitFor();
+      assert.ok(await page.locator("#banner").isHidden());
+      assert.equal(await page.locator("#main").getAttribute("data-stale"), "false");
+    });
+  }
+
+  async function aServiceThatNeverPaintsIsNotTakenForOneThatIsBeingConnected() {
+    const server = await pretend({ folder: given.page, state: () => null });
+    const page = await pages.show(server.address);
+    await page.locator("#link[data-state=old]").waitFor();
+    assert.equal(await words(page, "#banner"), "The connection stands, but no new figures come. The page goes on by itself when some do.");
+    await pages.tidy();
+    await server.stop();
+  }
+
   async function axeFindsNothingSeriousInOddStatesEither() {
     for (const [name, scheme, size] of [["troubled", "light", [1440, 900]], ["troubled", "dark", [390, 844]], ["elsewhere", "dark", [1920, 1080]], ["fresh", "light", [390, 844]]]) {
       await over(odd[name], async (page) => {
@@ -154,5 +178,6 @@ module.exports = ({ given, pages }) => {
   return [booksThatDoNotAgreeAreTheHeadlineAndTheirStoreComesFirst, whatIsDegradedSaysSinceWhen, whatAnActorSaidLastIsTextAndNeverMarkup,
     aWindowWithoutSalesIsAGapAndSaysSo, aRevisionIsSeenAsSuch, tenThousandStoresAreATopListAndASearch, rolesThatRunElsewhereAreSaidAndNotZero,
     aServiceWithoutASaleSaysSo, figuresAreInTheReadersLanguage, whoeverOnlyReadsHasNoControlsAndReadsWhy, aLostConnectionMarksTheFiguresAsOld,
+    figuresThatNobodyRenewsAreOldHoweverWellTheConnectionStands, aServiceThatNeverPaintsIsNotTakenForOneThatIsBeingConnected,
     axeFindsNothingSeriousInOddStatesEither];
 };

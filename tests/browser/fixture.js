@@ -10,7 +10,10 @@ const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript; ch
 const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const SECONDS = 10;
 
-/** Starts it on a free port; `state(now, began)` is the whole model, told anew four times a second. */
+/**
+ * Starts it on a free port; `state(now, began)` is the whole model, told anew four times a second; null: a sign of life and no
+ * figures.
+ */
 async function pretend({ folder, state: stateOf, role = "admin", port = 0 }) {
   const began = Date.now();
   const state = () => stateOf(Date.now(), began);
@@ -72,9 +75,15 @@ function found({ stores, stores_total: total }, url) {
 function tell({ state, role }, answer) {
   answer.writeHead(200, { "content-type": "text/event-stream" });
   event(answer, "hello", { user: role, role, heartbeat_seconds: 10 });
-  event(answer, "snapshot", state(), "a-1");
-  let number = 1;
-  const timer = setInterval(() => event(answer, "change", state(), `a-${(number += 1)}`), 250);
+  let number = 0;
+  const paint = () => {
+    const model = state();
+    if (model === null) return answer.write(": beat\n\n");
+    number += 1;
+    return event(answer, number === 1 ? "snapshot" : "change", model, `a-${number}`);
+  };
+  paint();
+  const timer = setInterval(paint, 250);
   answer.on("close", () => clearInterval(timer));
 }
 
@@ -134,7 +143,7 @@ function calm(now, { stores = 10, options = () => ({}) } = {}) {
   for (const row of Object.values(all.windows)) Object.assign(row, { stores, final_stores: row.final ? stores : 0, final: undefined, revision: undefined });
   const minute = Object.values(all.windows).slice(0, 6).reduce((sum, row) => sum + Number(row.amount), 0);
   return {
-    at: new Date(now).toISOString(), version: "0.1.0", roles: ["validation", "aggregation", "reporting", "pos"], backend: "embedded", currency: "EUR", window_seconds: SECONDS, lateness_seconds: 30,
+    at: new Date(now).toISOString(), next_within_seconds: 1, version: "0.1.0", roles: ["validation", "aggregation", "reporting", "pos"], backend: "embedded", currency: "EUR", window_seconds: SECONDS, lateness_seconds: 30,
     process: { started: time(Math.floor(started / 1000) * 1000), ready: true, faults_enabled: true, degraded: {}, pages: 2 },
     company: { ...all, accepted: amount(3_612_345.67), accepted_count: 178_213, turnover: "3600100.12", turnover_count: 177_500, last_minute: amount(minute), last_minute_count: 2_950, sales_per_second: 49.4 },
     outcomes: { accepted: 178_213, corrected: 891, payment_failed: 1_204, rejected: { timestamp_in_future: 12, line_total: 31, store_id: 3 }, rejected_total: 44, late: 17, duplicates: 803 },

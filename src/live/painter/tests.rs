@@ -5,12 +5,12 @@ use tillstream_audit::AuditTrail;
 use tillstream_domain::Tally;
 use tillstream_messages::{EnvironmentFaults, HealthBoard, QueryError, WallClock};
 use tillstream_session::Backend;
-use tillstream_supervision::{ActorSpec, Place, Port, Strategy, Supervisor, SupervisorSpec};
+use tillstream_supervision::{ActorSpec, AskError, Place, Port, Strategy, Supervisor, SupervisorSpec};
 use tokio::task::LocalSet;
 
 use super::*;
 use crate::faults::{Environment, Faults, InForce};
-use crate::http::Health;
+use crate::http::{Door, Health};
 use crate::live::places::tests::reader_for_test;
 use crate::live::{About, LiveSettings, Page, Turn};
 
@@ -23,7 +23,19 @@ struct Bench {
     asked: Arc<AtomicU32>,
 }
 
-fn sources_for_test(root: &Supervisor, asked: Arc<AtomicU32>) -> Sources {
+/// A reporting that answers with so many accepted sales when it is asked for the n-th time, counted from 0, or cannot answer.
+fn reporting_for_test(
+    asked: Arc<AtomicU32>,
+    accepted: impl Fn(u32) -> Option<u64> + Send + Sync + 'static,
+) -> Door<QueryLive> {
+    let sales = Port::from_fn(move |_: QueryLive| match accepted(asked.fetch_add(1, Ordering::Relaxed)) {
+        Some(count) => Ok(LiveReport { accepted: Tally::new(count, Default::default()), ..LiveReport::default() }),
+        None => Err(QueryError::Storage("gone".to_owned())),
+    });
+    sales.into()
+}
+
+fn sources_for_test(root: &Supervisor, sales: Door<QueryLive>) -> Sources {
     let health = Health::new(&"reporting".parse().unwrap(), HealthBoard::default(), || None);
     let environment = Environment {
         broker: None,
@@ -43,23 +55,28 @@ fn sources_for_test(root: &Supervisor, asked: Arc<AtomicU32>) -> Sources {
         faults_enabled: true,
         started: Utc::now(),
     };
-    let sales = Port::from_fn(move |_: QueryLive| match asked.fetch_add(1, Ordering::Relaxed) {
-        0 => Ok(LiveReport { accepted: Tally::new(7, Default::default()), ..LiveReport::default() }),
-        _ => Err(QueryError::Storage("gone".to_owned())),
-    });
     let tree = root.clone();
-    Sources { about, health, tree: Arc::new(move || tree.tree()), faults, sales: sales.into(), rate: None }
+    Sources { about, health, tree: Arc::new(move || tree.tree()), faults, sales, rate: None }
 }
 
 impl Bench {
     fn start() -> Self {
+        Self::answering(|asked| (asked == 0).then_some(7))
+    }
+
+    fn answering(accepted: impl Fn(u32) -> Option<u64> + Send + Sync + 'static) -> Self {
+        let asked = Arc::new(AtomicU32::new(0));
+        Self { asked: asked.clone(), ..Self::over(reporting_for_test(asked, accepted)) }
+    }
+
+    fn over(sales: Door<QueryLive>) -> Self {
         let place = Place::here();
         let root = Supervisor::root(SupervisorSpec::new("root", Strategy::OneForOne), &place);
-        let (live, asked) = (Live::new(LiveSettings::default()), Arc::new(AtomicU32::new(0)));
-        let (pages, sources) = (live.clone(), sources_for_test(&root, asked.clone()));
+        let live = Live::new(LiveSettings::default());
+        let (pages, sources) = (live.clone(), sources_for_test(&root, sales));
         let factory = move || Painter::new(pages.clone(), sources.clone());
         root.spawn(ActorSpec::new("live", "live"), &place, factory).unwrap();
-        Self { live, root, asked }
+        Self { live, root, asked: Arc::default() }
     }
 
     fn asked(&self) -> u32 {
@@ -100,6 +117,31 @@ async fn nothing_is_asked_or_painted_while_nobody_looks_and_no_more_often_than_i
             let asked = bench.asked();
             tokio::time::sleep(LONG).await;
             assert_eq!(bench.asked(), asked);
+            bench.root.shutdown().await;
+        })
+        .await;
+}
+
+/// A page takes figures for old by that word.
+#[tokio::test(start_paused = true)]
+async fn the_next_model_comes_within_what_the_last_one_says_also_while_reporting_says_nothing() {
+    LocalSet::new()
+        .run_until(async {
+            let silent = Door::new(|_, within| {
+                Box::pin(async move {
+                    tokio::time::sleep(within).await;
+                    Err(AskError::Timeout)
+                })
+            });
+            let bench = Bench::over(silent);
+            let mut page = open(&bench);
+            let first = sent(&mut page).await;
+            assert!(first.contains(r#""next_within_seconds":2.6"#), "{first}");
+            for _ in 0..20 {
+                let begun = Instant::now();
+                sent(&mut page).await;
+                assert!(begun.elapsed() <= Duration::from_millis(2_600), "{:?}", begun.elapsed());
+            }
             bench.root.shutdown().await;
         })
         .await;
