@@ -110,9 +110,8 @@ function windows(flow) {
 }
 
 function aggregates(flow, model) {
-  const { windows: emitted } = flow;
-  if (known(emitted?.update)) return plural(emitted.update, "revision");
-  return model.state.reporting?.answers === false ? "does not answer" : "";
+  if (model.silentSince() !== undefined) return "does not answer";
+  return known(flow.windows?.update) ? plural(flow.windows.update, "revision") : "";
 }
 
 function ledger(flow, model) {

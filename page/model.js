@@ -5,6 +5,8 @@ import { cents, decimal, known } from "./format.js";
 
 /** How long after its return an actor that failed is still shown as trouble: a restart takes less than a blink. */
 const FRESH_FAILURE = 5_000;
+/** A reporting that does not answer for so long is restarting and no news. */
+const BLINK = 2_000;
 
 /** RFC 7396: objects merge, null deletes, anything else replaces. */
 export function merge(target, patch) {
@@ -122,6 +124,13 @@ export class Model {
     const entries = Object.entries(this.state.process?.degraded ?? {});
     return entries.map(([name, { since, why }]) => ({ name, why, since: since && Date.parse(since) }))
       .sort((left, right) => (left.since ?? Infinity) - (right.since ?? Infinity));
+  }
+
+  /** Since when reporting does not answer, so that its last word stands; undefined while it does, or where it is but a blink. */
+  silentSince() {
+    const { answers, since } = this.state.reporting ?? {};
+    if (answers !== false || !since) return undefined;
+    return this.now - Date.parse(since) > BLINK ? Date.parse(since) : undefined;
   }
 
   /** The newest `length` windows in a row, oldest first, gaps included; of a store, or of all (`store` undefined). */

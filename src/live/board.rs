@@ -76,7 +76,9 @@ impl Board {
         self.report = report.or(self.report.take());
         let counters = Counters::read();
         let mut reading = counters.reading();
-        reading.extend(self.report.as_ref().map(|report| ("ledger", report.accepted.count)));
+        // What stands because nobody has answered has not stood still.
+        let fresh = self.report.as_ref().filter(|_| self.silence.is_over());
+        reading.extend(fresh.map(|report| ("ledger", report.accepted.count)));
         let rates = self.rates.take(Instant::now(), reading);
         let mut model = self.constants.clone();
         if let Some(report) = &self.report {

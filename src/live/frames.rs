@@ -117,7 +117,7 @@ impl Frames {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use serde_json::json;
 
     use super::super::patch::tests::apply;
@@ -132,7 +132,7 @@ mod tests {
     }
 
     /// What a page knows after these bytes.
-    fn read(mut known: Value, bytes: &Bytes) -> Value {
+    pub(in crate::live) fn read(mut known: Value, bytes: &Bytes) -> Value {
         let text = std::str::from_utf8(bytes).unwrap();
         for event in text.split_terminator("\n\n") {
             let data = event.split_once("data: ").unwrap().1;

@@ -50,9 +50,14 @@ impl Silence {
         self.0 = if answered { None } else { self.0.or(Some(now)) };
     }
 
+    /// Whether it has answered last.
+    pub const fn is_over(self) -> bool {
+        self.0.is_none()
+    }
+
     /// For pages.
     pub fn document(self) -> Value {
-        json!({"answers": self.0.is_none(), "since": self.0.map(time)})
+        json!({"answers": self.is_over(), "since": self.0.map(time)})
     }
 }
 

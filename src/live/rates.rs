@@ -19,7 +19,7 @@ pub type Reading = BTreeMap<&'static str, u64>;
 pub struct Rates(VecDeque<(Instant, Reading)>);
 
 impl Rates {
-    /// Takes a reading and says per second how fast each counter has grown; nothing of those that are new.
+    /// Takes a reading and says per second how fast each counter has grown; nothing of those that are new, or not in it.
     pub fn take(&mut self, now: Instant, reading: Reading) -> BTreeMap<&'static str, f64> {
         // The oldest one kept is the youngest of those that are old enough.
         while self.0.get(1).is_some_and(|(at, _)| now.saturating_duration_since(*at) >= SPAN) {
@@ -32,16 +32,21 @@ impl Rates {
     }
 
     fn per_second(&self) -> BTreeMap<&'static str, f64> {
-        let Some(((from, old), (to, new))) = self.0.front().zip(self.0.back()) else { return BTreeMap::new() };
-        let span = to.saturating_duration_since(*from);
+        let Some((at, newest)) = self.0.back() else { return BTreeMap::new() };
+        newest.iter().filter_map(|(name, count)| Some((*name, self.rate(name, *count, *at)?))).collect()
+    }
+
+    /// Since the oldest reading that knows this counter: not every reading does.
+    fn rate(&self, name: &str, count: u64, at: Instant) -> Option<f64> {
+        let (from, old) = self.0.iter().find_map(|(from, reading)| Some((*from, *reading.get(name)?)))?;
+        let span = at.saturating_duration_since(from);
         if span < AT_LEAST {
-            return BTreeMap::new();
+            return None;
         }
         // Rates are shown, never added up; counters stay whole.
         #[expect(clippy::cast_precision_loss, reason = "a rate with one decimal needs no more")]
-        let rate = |grown: u64| (grown as f64 / span.as_secs_f64() * 10.0).round() / 10.0;
-        let grown = new.iter().filter_map(|(name, now)| Some((*name, now.saturating_sub(*old.get(name)?))));
-        grown.map(|(name, grown)| (name, rate(grown))).collect()
+        let rate = count.saturating_sub(old) as f64 / span.as_secs_f64();
+        Some((rate * 10.0).round() / 10.0)
     }
 }
 
@@ -67,6 +72,20 @@ mod tests {
         let (mut rates, begun) = (Rates::default(), Instant::now());
         rates.take(begun, [("a", 0)].into());
         assert_eq!(rates.take(begun + SPAN * 3, [("a", 1_000)].into()), BTreeMap::new());
+    }
+
+    #[test]
+    fn a_counter_that_was_not_read_for_a_while_has_no_rate_then_and_one_over_that_while_afterwards() {
+        let (mut rates, begun) = (Rates::default(), Instant::now());
+        let second = |number| begun + Duration::from_secs(number);
+        rates.take(second(0), [("a", 0), ("b", 0)].into());
+        assert_eq!(rates.take(second(1), [("b", 1)].into()), [("b", 1.0)].into());
+        assert_eq!(rates.take(second(2), [("a", 8), ("b", 2)].into()), [("a", 4.0), ("b", 1.0)].into());
+        for number in 3..20 {
+            rates.take(second(number), [("b", number)].into());
+        }
+        assert_eq!(rates.take(second(20), [("a", 900), ("b", 20)].into()), [("b", 1.0)].into());
+        assert_eq!(rates.take(second(21), [("a", 905), ("b", 21)].into()), [("a", 5.0), ("b", 1.0)].into());
     }
 
     #[test]

@@ -1,6 +1,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use bytes::Bytes;
+use serde_json::Value;
 use tillstream_audit::AuditTrail;
 use tillstream_domain::Tally;
 use tillstream_messages::{EnvironmentFaults, HealthBoard, QueryError, WallClock};
@@ -11,6 +13,7 @@ use tokio::task::LocalSet;
 use super::*;
 use crate::faults::{Environment, Faults, InForce};
 use crate::http::{Door, Health};
+use crate::live::frames::tests::read;
 use crate::live::places::tests::reader_for_test;
 use crate::live::{About, LiveSettings, Page, Turn};
 
@@ -158,6 +161,33 @@ async fn while_reporting_does_not_answer_its_last_word_stands_and_the_page_says_
             assert!(!first.contains("null"), "{first}");
             let second = sent(&mut page).await;
             assert!(second.contains(r#""answers":false,"since":"#) && !second.contains("company"), "{second}");
+            bench.root.shutdown().await;
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_fast_sales_come_is_not_known_while_reporting_does_not_answer_and_known_again_soon_after() {
+    LocalSet::new()
+        .run_until(async {
+            const ANSWERS: u32 = 10;
+            const SILENT: u32 = 60;
+            // A rate takes half a second.
+            const FIRST: [u32; 4] = [0, 1, ANSWERS + SILENT, ANSWERS + SILENT + 1];
+            let is_silent = |asked: u32| (ANSWERS..ANSWERS + SILENT).contains(&asked);
+            let bench = Bench::answering(move |asked| (!is_silent(asked)).then_some(u64::from(asked) * 10));
+            let (mut page, mut model) = (open(&bench), Value::Null);
+            while bench.asked() < ANSWERS + SILENT + 5 {
+                model = read(model, &Bytes::from(sent(&mut page).await));
+                let asked = bench.asked() - 1;
+                let rate = model["company"]["sales_per_second"].as_f64();
+                assert_eq!(rate, model["flow"]["ledger"]["per_second"].as_f64());
+                if is_silent(asked) {
+                    assert_eq!(rate, None, "{asked}");
+                } else if !FIRST.contains(&asked) {
+                    assert!(rate.is_some_and(|rate| rate > 0.0), "{asked}: {rate:?}");
+                }
+            }
             bench.root.shutdown().await;
         })
         .await;
