@@ -162,8 +162,8 @@ export class WindowChart {
   }
 
   summary() {
-    const states = ["final", "told", "gap"].map((state) => this.slots.filter((slot) => slot.state === state).length);
-    return `${this.label}: ${currencyCode()} per window, ${this.slots.length} windows, ${states[0]} final, ${states[1]} not final yet, ${states[2]} without sales. `
+    const states = ["final", "told", "gap", "unknown"].map((state) => this.slots.filter((slot) => slot.state === state).length);
+    return `${this.label}: ${currencyCode()} per window, ${this.slots.length} windows, ${states[0]} final, ${states[1]} not final yet, ${states[2]} without sales${states[3] > 0 ? `, ${states[3]} not known` : ""}. `
       + "Arrow keys move from window to window; the same figures are in the table below.";
   }
 
@@ -194,7 +194,7 @@ function interval({ start, end }) {
 
 /** Everything about one window. */
 export function sentence(slot, now) {
-  if (slot.state === "unknown") return "before what this page knows";
+  if (slot.state === "unknown") return "not known to this page";
   if (slot.state === "gap") return "no sales";
   const left = slot.state === "filling" && slot.end > now ? `, ${span(slot.end - now)} left` : "";
   const late = slot.lateCount > 0 ? ` · ${money(slot.late)} came late` : "";

@@ -134,7 +134,7 @@ export class Model {
   }
 
   /** The newest `length` windows in a row, oldest first, gaps included; of a store, or of all (`store` undefined). */
-  slots({ windows = {}, filling = {} }, length, store) {
+  slots({ windows = {}, filling = {}, windows_since: since }, length, store) {
     const seconds = this.state.window_seconds;
     const size = seconds * 1_000;
     const current = Math.floor(this.now / size) * size;
@@ -142,17 +142,19 @@ export class Model {
     const last = newest - current > 2 * size ? current : newest;
     const told = byTime(windows);
     const open = byTime(filling);
-    const known = this.state.windows_since ? Date.parse(this.state.windows_since) : Infinity;
+    // A window that is not told of is one without sales only where the service would know of some.
+    const certain = { from: since ? Date.parse(since) : Infinity, until: this.silentSince() ?? Infinity };
     return Array.from({ length }, (_, index) => last - (length - 1 - index) * size)
-      .map((start) => this.slot({ start, size, current, known, told: told.get(start), open: open.get(start), store }));
+      .map((start) => this.slot({ start, size, current, certain, told: told.get(start), open: open.get(start), store }));
   }
 
-  slot({ start, size, current, known: knownSince, told, open, store }) {
+  slot({ start, size, current, certain, told, open, store }) {
     const slot = { start, end: start + size, amount: "0.00", count: 0, late: told?.late ?? "0.00", lateCount: told?.late_count ?? 0 };
     if (told !== undefined && (told.revision !== undefined || told.stores !== undefined)) return this.toldSlot(slot, told, open, store);
     if (open !== undefined) return { ...slot, state: "filling", amount: open.amount, count: open.count, current: start === current };
+    if (slot.end > certain.until) return { ...slot, state: "unknown" };
     if (start >= current) return { ...slot, state: "filling", current: start === current };
-    return { ...slot, state: start < knownSince ? "unknown" : "gap" };
+    return { ...slot, state: start < certain.from ? "unknown" : "gap" };
   }
 
   toldSlot(slot, told, open, store) {

@@ -199,6 +199,10 @@ pub struct LiveStoreDocument {
     failed: u64,
     /// The newest windows that reporting has heard of, by their start.
     windows: BTreeMap<String, LiveWindowDocument>,
+    /// From then on a window that is not among them is one without sales; what was before is not in memory, `/turnover` may have it.
+    /// Null where nothing is known.
+    #[schema(format = "date-time")]
+    windows_since: Option<String>,
     /// Windows that are not final, as the ledger counts them, by their start.
     filling: BTreeMap<String, FillingDocument>,
     /// The store's equation, as `/ledger` has it, with amounts as text.

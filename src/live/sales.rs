@@ -18,7 +18,6 @@ pub fn sales(report: &LiveReport, per_second: Option<f64>) -> Map<String, Value>
     let sales = json!({
         "company": company(report, per_second),
         "stores_total": report.stores_total,
-        "windows_since": report.windows_since.and_then(start),
         "stores": stores,
         "ledger": balance(&report.balance),
     });
@@ -45,6 +44,7 @@ fn store(of: &LiveStore) -> Value {
         "late_count": of.late.count,
         "failed": of.failed,
         "windows": windows(&of.windows),
+        "windows_since": of.windows_since.and_then(start),
         "filling": filling(&of.filling),
         "ledger": ledger(&of.ledger),
     })
@@ -87,6 +87,7 @@ fn company(report: &LiveReport, per_second: Option<f64>) -> Value {
         "last_minute_count": report.last_minute.count,
         "sales_per_second": per_second,
         "windows": windows.collect::<Map<_, _>>(),
+        "windows_since": report.windows_since.and_then(start),
         "filling": filling(&report.filling),
     })
 }

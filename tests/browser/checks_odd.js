@@ -97,6 +97,29 @@ module.exports = ({ given, pages }) => {
     });
   }
 
+  async function windowsThatTheServiceHasForgottenAreNotKnownAndNotWithoutSales() {
+    await over(odd.many, async (page) => {
+      await page.locator('[data-store="STORE_4"]').click();
+      for (const chart of ["#company-chart", "dialog"]) {
+        assert.match(await page.locator(`${chart} svg.chart`).getAttribute("aria-label"), / 0 without sales, 1[78] not known/, chart);
+        assert.equal(await page.locator(`${chart} svg.chart .hole`).count(), 0, chart);
+      }
+      await page.locator("dialog svg.chart").focus();
+      await page.keyboard.press("Home");
+      assert.match(await words(page, "dialog .readout"), /not known to this page/);
+    });
+  }
+
+  async function whileReportingDoesNotAnswerTheRateIsNotKnownAndSumsSayOfWhenTheyAre() {
+    await over(odd.silent, async (page) => {
+      assert.match(await words(page, "#headline"), /sums of sales are not renewed/);
+      assert.equal(await words(page, ".tile:nth-child(3) .figure"), "–");
+      for (const tile of [1, 2, 3, 4]) assert.match(await words(page, `.tile:nth-child(${tile}) .note`), /^as of \d+:\d+:\d+/);
+      assert.match(await words(page, "#station-turnover-station"), /does not answer/);
+      assert.match(await page.locator("#company-chart svg").first().getAttribute("aria-label"), / 0 without sales, [34] not known/);
+    });
+  }
+
   async function rolesThatRunElsewhereAreSaidAndNotZero() {
     await over(odd.elsewhere, async (page) => {
       assert.match(await words(page, "#station-windows"), /runs elsewhere/);
@@ -176,7 +199,9 @@ module.exports = ({ given, pages }) => {
   }
 
   return [booksThatDoNotAgreeAreTheHeadlineAndTheirStoreComesFirst, whatIsDegradedSaysSinceWhen, whatAnActorSaidLastIsTextAndNeverMarkup,
-    aWindowWithoutSalesIsAGapAndSaysSo, aRevisionIsSeenAsSuch, tenThousandStoresAreATopListAndASearch, rolesThatRunElsewhereAreSaidAndNotZero,
+    aWindowWithoutSalesIsAGapAndSaysSo, aRevisionIsSeenAsSuch, tenThousandStoresAreATopListAndASearch,
+    windowsThatTheServiceHasForgottenAreNotKnownAndNotWithoutSales, whileReportingDoesNotAnswerTheRateIsNotKnownAndSumsSayOfWhenTheyAre,
+    rolesThatRunElsewhereAreSaidAndNotZero,
     aServiceWithoutASaleSaysSo, figuresAreInTheReadersLanguage, whoeverOnlyReadsHasNoControlsAndReadsWhy, aLostConnectionMarksTheFiguresAsOld,
     figuresThatNobodyRenewsAreOldHoweverWellTheConnectionStands, aServiceThatNeverPaintsIsNotTakenForOneThatIsBeingConnected,
     axeFindsNothingSeriousInOddStatesEither];

@@ -115,7 +115,7 @@ function windows(now, seed, { speed = 5, price = 20, holes = [], length = 30 }) 
     if (back === 0) filling[time(start)] = entry;
     else told[time(start)] = { ...entry, final: back > 4, revision: back > 4 ? 2 : 1, late: back === 9 && seed % 3 === 0 ? "31.50" : "0.00", late_count: back === 9 && seed % 3 === 0 ? 1 : 0 };
   }
-  return { windows: told, filling };
+  return { windows: told, filling, windows_since: time(current - (length - 1) * size) };
 }
 
 function store(now, number, options) {
@@ -135,11 +135,11 @@ function actor(kind, started, more = {}) {
 }
 
 /** A service in which all is well; `stores` of them, as the stream would tell it. */
-function calm(now, { stores = 10, options = () => ({}) } = {}) {
+function calm(now, { stores = 10, length = 30, options = () => ({}) } = {}) {
   const started = now - 3_725_000;
   const shown = Math.min(stores, 12);
-  const rows = Object.fromEntries(Array.from({ length: shown }, (_, index) => [`STORE_${index + 1}`, store(now, index + 1, { speed: 3 + 4 * noise(index), ...options(index + 1) })]));
-  const all = windows(now, 99, { speed: 50, price: 20 });
+  const rows = Object.fromEntries(Array.from({ length: shown }, (_, index) => [`STORE_${index + 1}`, store(now, index + 1, { speed: 3 + 4 * noise(index), length, ...options(index + 1) })]));
+  const all = windows(now, 99, { speed: 50, price: 20, length });
   for (const row of Object.values(all.windows)) Object.assign(row, { stores, final_stores: row.final ? stores : 0, final: undefined, revision: undefined });
   const minute = Object.values(all.windows).slice(0, 6).reduce((sum, row) => sum + Number(row.amount), 0);
   return {
@@ -153,7 +153,7 @@ function calm(now, { stores = 10, options = () => ({}) } = {}) {
       queues: { sale_pos_transaction_aggregation_service: { depth: 2_012, unacknowledged: 2_010 }, "sale_pos_transaction_ledger.q": { depth: 3, unacknowledged: 3 }, "sale_pos_transaction_reporting.q": { depth: 0, unacknowledged: 0 }, "sale_pos_transaction_rejected.q": { depth: 0 } },
       store_queues: { count: 10, depth: 120 },
     },
-    stores_total: stores, windows_since: time(Math.floor(now / 10_000) * 10_000 - 290_000), stores: rows,
+    stores_total: stores, stores: rows,
     ledger: { balanced: true, stores_off: 0, imbalance: { count: 0, amount: "0.00" }, open: { count: 2_450, amount: "49000.00" }, poison: 0 }, reporting: { answers: true },
     actors: actors(started, stores), faults: {}, generator: { rate: 50 },
   };

@@ -18,8 +18,18 @@ function troubled(now, began) {
   return state;
 }
 
-/** More stores than anybody could draw. */
-const many = (now) => calm(now, { stores: 10_000 });
+/** Reporting has not answered for a while: its last word stands, and how fast sales come is nobody's guess. */
+function silent(now) {
+  const state = calm(now);
+  const { sales_per_second: speed, ...company } = state.company;
+  const since = now - 25_000;
+  const told = ([start]) => Date.parse(start) + 10_000 <= since;
+  Object.assign(company, { filling: {}, windows: Object.fromEntries(Object.entries(company.windows).filter(told)) });
+  return { ...state, company, flow: { ...state.flow, ledger: {} }, reporting: { answers: false, since: time(since) } };
+}
+
+/** More stores than anybody could draw, or remember many windows of. */
+const many = (now) => calm(now, { stores: 10_000, length: 12 });
 
 /** Aggregation and the tills run in other processes, whose figures are nobody's here. */
 function elsewhere(now) {
@@ -33,9 +43,9 @@ function elsewhere(now) {
 /** A service that was started a moment ago. */
 function fresh(now) {
   const state = calm(now);
-  const { sales_per_second: speed, ...company } = { ...state.company, accepted: "0.00", accepted_count: 0, last_minute: "0.00", last_minute_count: 0, windows: {}, filling: {} };
-  const { windows_since: since, rates, ...rest } = state;
+  const { sales_per_second: speed, ...company } = { ...state.company, accepted: "0.00", accepted_count: 0, last_minute: "0.00", last_minute_count: 0, windows: {}, filling: {}, windows_since: undefined };
+  const { rates, ...rest } = state;
   return { ...rest, company, stores: {}, stores_total: 0, flow: {}, outcomes: { accepted: 0, corrected: 0, payment_failed: 0, rejected: {}, rejected_total: 0, late: 0, duplicates: 0 } };
 }
 
-module.exports = { calm, troubled, many, elsewhere, fresh };
+module.exports = { calm, troubled, silent, many, elsewhere, fresh };

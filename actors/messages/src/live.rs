@@ -42,7 +42,8 @@ pub struct LiveReport {
     pub windows: Vec<CompanyWindow>,
     /// Windows that are not final, as the ledger's side has them, oldest first: start and sales.
     pub filling: Vec<(i64, Tally)>,
-    /// Windows that start before are not known to this answer; `None` where none is.
+    /// Windows of all stores together that start before are not known to this answer; `None` where none is. One from then on that
+    /// it does not have is without sales.
     pub windows_since: Option<i64>,
     /// Those picked, in the order of the question.
     pub stores: Vec<LiveStore>,
@@ -99,6 +100,8 @@ pub struct LiveStore {
     pub failed: u64,
     /// The newest windows, oldest first.
     pub windows: Vec<LiveWindow>,
+    /// As [`LiveReport::windows_since`], of this store: with very many stores each keeps few windows.
+    pub windows_since: Option<i64>,
     /// As [`LiveReport::filling`].
     pub filling: Vec<(i64, Tally)>,
     /// Its equation.

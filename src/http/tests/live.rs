@@ -38,6 +38,7 @@ fn report_for_test(pick: &Pick) -> LiveReport {
         late: Tally::default(),
         failed: 0,
         windows: vec![window],
+        windows_since: Some(1_700_000_000_000_000),
         filling: vec![(1_700_000_010_000_000, sales)],
         ledger,
     };
@@ -224,6 +225,7 @@ async fn stores_are_found_and_told_with_money_as_text() {
     assert_eq!((&store["store_id"], &store["accepted"]), (&json!("STORE_7"), &json!("10.05")));
     let window = json!({"amount": "10.05", "count": 4, "final": false, "revision": 2, "late": "0.00", "late_count": 0});
     assert_eq!(store["windows"], json!({"2023-11-14T22:13:20Z": window}));
+    assert_eq!(store["windows_since"], "2023-11-14T22:13:20Z");
     assert_eq!(store["filling"], json!({"2023-11-14T22:13:30Z": {"amount": "10.05", "count": 4}}));
     assert_eq!(store["ledger"]["imbalance"], json!({"count": 4, "amount": "-10.05"}));
 }

@@ -48,12 +48,14 @@ impl TurnoverBook {
     pub(crate) fn recent_of(&self, stores: &[StoreId]) -> RecentTurnover {
         let of = |store: &StoreId| {
             let figures = self.figures.stores.get(store).cloned().unwrap_or_default();
-            RecentStore { store: *store, figures, windows: self.recent.of(*store) }
+            let (windows, forgotten) = (self.recent.of(*store), self.recent.forgotten_of(*store));
+            RecentStore { store: *store, figures, windows, forgotten }
         };
         RecentTurnover {
             turnover: self.shown,
             windows: self.recent.company(),
             since: self.recent.since(),
+            forgotten: self.recent.company_forgotten(),
             stores: stores.iter().map(of).collect(),
         }
     }

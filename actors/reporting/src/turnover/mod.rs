@@ -65,8 +65,10 @@ pub(crate) struct RecentTurnover {
     pub(crate) turnover: Tally,
     /// The newest windows of all stores together, oldest first.
     pub(crate) windows: Vec<CompanyWindow>,
-    /// Windows that start before are not known.
+    /// Windows of any store that start before are not known.
     pub(crate) since: Option<i64>,
+    /// The newest start of a window of all stores together that has made room.
+    pub(crate) forgotten: Option<i64>,
     /// Those asked for.
     pub(crate) stores: Vec<RecentStore>,
 }
@@ -80,6 +82,8 @@ pub(crate) struct RecentStore {
     pub(crate) figures: StoreFigures,
     /// Its newest windows, oldest first.
     pub(crate) windows: Vec<LiveWindow>,
+    /// The newest start of a window that is not among them because it has made room.
+    pub(crate) forgotten: Option<i64>,
 }
 
 impl Handler<QueryTurnover> for Turnover {

@@ -23,15 +23,27 @@ pub(super) const READ_AT_START: usize = 20_000;
 /// The newest windows.
 #[derive(Debug, Default)]
 pub(crate) struct Recent {
-    /// By store; each oldest first.
-    stores: AHashMap<StoreId, Vec<LiveWindow>>,
+    stores: AHashMap<StoreId, Newest>,
     /// By start.
     company: BTreeMap<i64, CompanyWindow>,
+    /// The newest start whose sum of all stores is not kept, or not right any more.
+    company_forgotten: Option<i64>,
     /// Windows before are not known.
     since: Option<i64>,
     /// There are older rows that were not read.
     has_gaps: bool,
 }
+
+/// The newest windows of one store.
+#[derive(Debug, Default)]
+struct Newest {
+    /// Oldest first.
+    windows: Vec<LiveWindow>,
+    /// The newest start of a window that is not among them any more.
+    forgotten: Option<i64>,
+}
+
+// === impl Recent ===
 
 impl Recent {
     /// Takes over the rows that a start has read, newest first and at most so many. Where there are more, the last window is one
@@ -44,7 +56,7 @@ impl Recent {
             recent.put(*key, row);
         }
         recent.has_gaps = torn.is_some();
-        for window in recent.stores.values_mut().flatten() {
+        for window in recent.stores.values_mut().flat_map(|newest| &mut newest.windows) {
             window.revision = 0;
         }
         recent
@@ -62,19 +74,31 @@ impl Recent {
             self.since = Some(key.window_start());
         }
         let kept = self.kept();
-        let windows = self.stores.entry(key.store()).or_default();
-        let Some(change) = replace(windows, key.window_start(), row, kept) else { return };
-        self.sum(change, kept);
+        let newest = self.stores.entry(key.store()).or_default();
+        match newest.put(key.window_start(), row, kept) {
+            Some(change) => self.sum(change, kept),
+            None => self.lose(key.window_start()),
+        }
     }
 
     /// The newest windows of a store, oldest first.
     pub(crate) fn of(&self, store: StoreId) -> Vec<LiveWindow> {
-        self.stores.get(&store).cloned().unwrap_or_default()
+        self.stores.get(&store).map(|newest| newest.windows.clone()).unwrap_or_default()
+    }
+
+    /// The newest start of a window of a store that has made room; what is said of it and of older ones may lack something.
+    pub(crate) fn forgotten_of(&self, store: StoreId) -> Option<i64> {
+        self.stores.get(&store)?.forgotten
     }
 
     /// The newest windows of all stores together, oldest first.
     pub(crate) fn company(&self) -> Vec<CompanyWindow> {
         self.company.values().copied().collect()
+    }
+
+    /// As [`Self::forgotten_of`], of all stores together.
+    pub(crate) const fn company_forgotten(&self) -> Option<i64> {
+        self.company_forgotten
     }
 
     /// Windows that start before are not known here.
@@ -89,7 +113,7 @@ impl Recent {
     fn sum(&mut self, (old, new): (LiveWindow, LiveWindow), kept: usize) {
         let is_older = self.company.first_key_value().is_some_and(|(oldest, _)| new.start < *oldest);
         if is_older && (self.has_gaps || self.company.len() >= kept) {
-            return;
+            return self.lose(new.start);
         }
         let sum = self.company.entry(new.start).or_insert(CompanyWindow { start: new.start, ..Default::default() });
         sum.sales = plus(plus(sum.sales, -1, old.sales), 1, new.sales);
@@ -97,28 +121,49 @@ impl Recent {
         sum.stores += u64::from(new.has_event && !old.has_event);
         sum.final_stores += u64::from(new.is_final && !old.is_final);
         while self.company.len() > kept {
+            let Some((start, _)) = self.company.pop_first() else { return };
+            self.company_forgotten = self.company_forgotten.max(Some(start));
+        }
+    }
+
+    /// A row that is not kept: what all stores sold in its window is not known any more.
+    fn lose(&mut self, start: i64) {
+        while self.company.first_key_value().is_some_and(|(oldest, _)| *oldest <= start) {
             self.company.pop_first();
         }
+        self.company_forgotten = self.company_forgotten.max(Some(start));
     }
 }
 
-/// Puts a row among the windows of its store; the window before and after, or `None` where it is too old to be kept.
-fn replace(windows: &mut Vec<LiveWindow>, start: i64, row: &Row, kept: usize) -> Option<(LiveWindow, LiveWindow)> {
-    let place = match windows.binary_search_by_key(&start, |window| window.start) {
-        Ok(place) => place,
-        Err(0) if windows.len() >= kept => return None,
-        Err(place) => {
-            windows.insert(place, LiveWindow { start, ..LiveWindow::default() });
-            let beyond = windows.len().saturating_sub(kept);
-            windows.drain(..beyond);
-            place - beyond
+// === impl Newest ===
+
+impl Newest {
+    /// Puts a row among the windows; the window before and after, or `None` where it is too old to be kept.
+    fn put(&mut self, start: i64, row: &Row, kept: usize) -> Option<(LiveWindow, LiveWindow)> {
+        let place = match self.windows.binary_search_by_key(&start, |window| window.start) {
+            Ok(place) => place,
+            Err(place) => self.make_room(place, start, kept)?,
+        };
+        let old = self.windows[place];
+        let new = window_of(start, row);
+        let is_revised = new.has_event && (new.sales, new.is_final) != (old.sales, old.is_final);
+        self.windows[place] = LiveWindow { revision: old.revision.saturating_add(u32::from(is_revised)), ..new };
+        Some((old, new))
+    }
+
+    /// Several make room where fewer are kept than when they came.
+    fn make_room(&mut self, place: usize, start: i64, kept: usize) -> Option<usize> {
+        let beyond = (self.windows.len() + 1).saturating_sub(kept);
+        let forgotten =
+            if place < beyond { Some(start) } else { self.windows[..beyond].last().map(|oldest| oldest.start) };
+        self.forgotten = self.forgotten.max(forgotten);
+        if place < beyond {
+            return None;
         }
-    };
-    let old = windows[place];
-    let new = window_of(start, row);
-    let is_revised = new.has_event && (new.sales, new.is_final) != (old.sales, old.is_final);
-    windows[place] = LiveWindow { revision: old.revision.saturating_add(u32::from(is_revised)), ..new };
-    Some((old, new))
+        self.windows.drain(..beyond);
+        self.windows.insert(place - beyond, LiveWindow { start, ..LiveWindow::default() });
+        Some(place - beyond)
+    }
 }
 
 fn window_of(start: i64, row: &Row) -> LiveWindow {
@@ -131,7 +176,7 @@ fn window_of(start: i64, row: &Row) -> LiveWindow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{TestSale, event_for_test, store_for_test};
+    use crate::testing::{TestSale, event_for_test, store_for_test, window_for_test};
 
     fn put_for_test(recent: &mut Recent, store: u32, second: i64, count: u64, is_final: bool) {
         let sale = |id| TestSale { id, store, cents: 100, second };
@@ -187,9 +232,60 @@ mod tests {
     fn with_very_many_stores_each_keeps_fewer_windows() {
         let mut recent = Recent::default();
         for store in 1..=IN_ALL as u32 {
-            recent.stores.insert(store_for_test(store), Vec::new());
+            recent.stores.insert(store_for_test(store), Newest::default());
         }
         assert_eq!(recent.kept(), AT_LEAST);
         assert_eq!(Recent::worth_reading(IN_ALL), READ_AT_START);
+    }
+
+    /// As many stores that a store keeps so many windows.
+    fn crowded_for_test(kept: usize) -> Recent {
+        let mut recent = Recent::default();
+        for store in 100..100 + (IN_ALL / kept) as u32 {
+            recent.stores.insert(store_for_test(store), Newest::default());
+        }
+        assert!((kept - 1..=kept).contains(&recent.kept()), "{}", recent.kept());
+        recent
+    }
+
+    #[test]
+    fn a_window_that_made_room_is_forgotten_and_no_window_without_sales() {
+        let mut recent = crowded_for_test(3);
+        for number in 0..6 {
+            put_for_test(&mut recent, 1, number * 10, 1, true);
+        }
+        put_for_test(&mut recent, 2, 0, 1, true);
+
+        let (busy, quiet) = (store_for_test(1), store_for_test(2));
+        let kept = recent.kept();
+        let oldest = recent.of(busy)[0].start;
+        assert_eq!(recent.of(busy).len(), kept);
+        assert_eq!(recent.forgotten_of(busy), Some(oldest - 10_000_000), "the one before the oldest that is kept");
+        assert_eq!(recent.forgotten_of(quiet), None, "a store that has few windows has forgotten none");
+        assert_eq!(recent.company_forgotten(), Some(oldest - 10_000_000));
+        assert!(recent.since() < recent.company_forgotten(), "what was known once does not say what is known now");
+    }
+
+    #[test]
+    fn a_row_for_which_there_is_no_room_any_more_takes_the_sum_of_all_stores_with_it() {
+        let mut recent = Recent::default();
+        for number in 0..PER_STORE as i64 {
+            put_for_test(&mut recent, 1, number * 20, 1, true);
+        }
+        put_for_test(&mut recent, 2, 50, 1, true);
+        for store in 100..100 + IN_ALL as u32 / 3 {
+            recent.stores.insert(store_for_test(store), Newest::default());
+        }
+        let (store, start) = (store_for_test(1), window_for_test(50).timestamp_micros());
+        assert!(recent.company().iter().any(|window| window.start == start));
+
+        put_for_test(&mut recent, 1, 50, 1, true);
+        assert_eq!((recent.of(store).len(), recent.forgotten_of(store)), (PER_STORE, Some(start)));
+        assert_eq!(recent.company_forgotten(), Some(start));
+        assert!(recent.company().iter().all(|window| window.start > start), "{:?}", recent.company());
+
+        put_for_test(&mut recent, 1, 1_000, 1, true);
+        assert_eq!(recent.of(store).len(), recent.kept());
+        assert!(recent.of(store).is_sorted_by_key(|window| window.start));
     }
 }
