@@ -21,12 +21,12 @@ const LASTING = ["in_final_window", "late", "payment_failed", "rejected"];
 const STEPS = {
   received: ["Received from the till", (step) => `the till's clock said ${timePrecise(Date.parse(step.till_timestamp))}`],
   corrected: ["Corrected", (step) => `${words(step.field)}: the till sent ${money(step.sent)}, ${money(step.recorded)} holds`],
-  published: ["On disk at the broker", (step) => `the till heard “accepted”; ${delivered(step)}`],
+  published: ["On disk at the broker", published],
   window: ["Its window", (step) => `${time(Date.parse(step.window_start))} – ${time(Date.parse(step.window_end))}${step.told ? `, ${told(step.told)}` : ", not told yet"}`],
   aggregate: ["Told as turnover", (step) => `${{ first: "for the first time", update: "revised", final: "for the last time" }[step.kind] ?? step.kind}, ${told(step.told)}`],
   late: ["Late", () => "its window was final when it came; it counts as late of that window"],
   payment_failed: ["Payment failed", () => "recorded, and no turnover"],
-  rejected: ["A second sale of this id was refused", (step) => `${money(step.amount)} in ${step.store_id}: ${step.detail}`],
+  rejected: ["A second sale of this id was refused", (step) => `${money(step.amount)} in ${step.store_id}: ${step.detail}${step.times > 1 ? `; the last of ${count(step.times)}` : ""}`],
 };
 const SOURCES = {
   event_time: "its time and the length of windows",
@@ -93,6 +93,12 @@ function moment(at, first) {
   if (at === first || Number.isNaN(first)) return date(at);
   const later = at - first;
   return `${timePrecise(at)}, ${later < 10_000 ? `${count(later)} ms` : span(later)} later`;
+}
+
+/** Every till hears 200 once its message is on disk; what was accepted is a sale only where it was paid. */
+function published(step) {
+  if (step.topic_kind === "failed") return `the till heard “payment failed, recorded”; ${step.queue} brings it`;
+  return `the till heard “accepted”; ${delivered(step)}`;
 }
 
 function delivered({ deliveries, queue }) {

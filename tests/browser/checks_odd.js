@@ -3,7 +3,7 @@
 "use strict";
 
 const assert = require("node:assert/strict");
-const { pretend } = require("./fixture.js");
+const { pretend, FAILED } = require("./fixture.js");
 const odd = require("./oddities.js");
 const { until } = require("./service.js");
 
@@ -120,6 +120,17 @@ module.exports = ({ given, pages }) => {
     });
   }
 
+  async function nobodyReadsThatATillHeardAcceptedOfAPaymentThatFailed() {
+    await over(odd.calm, async (page) => {
+      await page.locator("#journey-id").fill(FAILED);
+      await page.locator("#journey-form button").click();
+      await page.locator("#journey-answer [data-step=payment_failed]").waitFor();
+      const published = await words(page, "#journey-answer [data-step=published]");
+      assert.match(published, /the till heard “payment failed, recorded”/);
+      assert.doesNotMatch(published, /accepted|0 times/);
+    });
+  }
+
   async function rolesThatRunElsewhereAreSaidAndNotZero() {
     await over(odd.elsewhere, async (page) => {
       assert.match(await words(page, "#station-windows"), /runs elsewhere/);
@@ -201,7 +212,7 @@ module.exports = ({ given, pages }) => {
   return [booksThatDoNotAgreeAreTheHeadlineAndTheirStoreComesFirst, whatIsDegradedSaysSinceWhen, whatAnActorSaidLastIsTextAndNeverMarkup,
     aWindowWithoutSalesIsAGapAndSaysSo, aRevisionIsSeenAsSuch, tenThousandStoresAreATopListAndASearch,
     windowsThatTheServiceHasForgottenAreNotKnownAndNotWithoutSales, whileReportingDoesNotAnswerTheRateIsNotKnownAndSumsSayOfWhenTheyAre,
-    rolesThatRunElsewhereAreSaidAndNotZero,
+    nobodyReadsThatATillHeardAcceptedOfAPaymentThatFailed, rolesThatRunElsewhereAreSaidAndNotZero,
     aServiceWithoutASaleSaysSo, figuresAreInTheReadersLanguage, whoeverOnlyReadsHasNoControlsAndReadsWhy, aLostConnectionMarksTheFiguresAsOld,
     figuresThatNobodyRenewsAreOldHoweverWellTheConnectionStands, aServiceThatNeverPaintsIsNotTakenForOneThatIsBeingConnected,
     axeFindsNothingSeriousInOddStatesEither];

@@ -9,6 +9,8 @@ const { extname, join } = require("node:path");
 const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml" };
 const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const SECONDS = 10;
+/** Of the sale whose payment failed; every other id is of one that is in a window. */
+const FAILED = "00000000-5717-4562-b3fc-2c963f66afa6";
 
 /**
  * Starts it on a free port; `state(now, began)` is the whole model, told anew four times a second; null: a sign of life and no
@@ -30,7 +32,7 @@ function handle(given, request, answer) {
   const { pathname } = new URL(request.url, "http://localhost");
   if (pathname === "/api/v1/events") return tell(given, answer);
   if (pathname === "/api/v1/stores") return json(answer, found(given.state(), request.url));
-  if (pathname.startsWith("/api/v1/transactions/")) return json(answer, journey(Date.now()));
+  if (pathname.startsWith("/api/v1/transactions/")) return json(answer, pathname.includes(FAILED) ? failedPayment(Date.now()) : journey(Date.now()));
   if (pathname === "/api/v1/pos/turnover") return json(answer, []);
   const file = pathname === "/" ? "index.html" : pathname.replace(/^\/page\//, "");
   return serve(join(given.folder, file), answer);
@@ -64,6 +66,14 @@ function journey(now) {
       { step: "aggregate", kind: "first", told, at: at(3_900), evidence: "observed", source: "sale_pos_transaction_reporting.q" },
     ],
   };
+}
+
+function failedPayment(now) {
+  const queue = "sale_pos_transaction_reporting.q";
+  const [received] = journey(now).steps;
+  const rest = { at: new Date(now - 8_000).toISOString(), evidence: "observed", source: queue };
+  const published = { step: "published", topic_kind: "failed", topic: "sale/pos/transaction/failed/STORE_1/-", queue, deliveries: 0, ...rest };
+  return { ...journey(now), transaction_id: FAILED, state: "payment_failed", steps: [received, published, { step: "payment_failed", ...rest }] };
 }
 
 function found({ stores, stores_total: total }, url) {
@@ -175,4 +185,4 @@ function actors(started, stores) {
 /** Start of the window that is so many behind the one of this time. */
 const windowStart = (at, back) => (Math.floor(at / (SECONDS * 1_000)) - back) * SECONDS * 1_000;
 
-module.exports = { calm, pretend, time, windowStart };
+module.exports = { calm, pretend, time, windowStart, FAILED };

@@ -122,7 +122,8 @@ pub enum StepKind {
         topic: String,
         /// The queue that delivered it to reporting.
         queue: String,
-        /// How often that queue delivered a message of this id: a till's repetitions and the broker's. 0: not yet.
+        /// How often that queue delivered this sale: a till's repetitions and the broker's, not other sales of the same id. 0: not
+        /// yet, or a failed payment.
         deliveries: u16,
     },
     /// Its window, and what is known of that now.
@@ -153,6 +154,8 @@ pub enum StepKind {
         amount: Money,
         /// As which sale the id is known.
         detail: String,
+        /// How often one was refused, repetitions among them; the others of this step are the last one's.
+        times: u16,
     },
 }
 

@@ -104,7 +104,7 @@ pub enum WhatAnswer {
         /// What holds.
         recorded: Amount,
     },
-    /// The broker has it on disk: the till got its 200.
+    /// The broker has it on disk: the till got its 200, which says of a failed payment that it was recorded as such.
     Published {
         /// `receipt`, or `failed` for a failed payment.
         topic_kind: &'static str,
@@ -115,8 +115,8 @@ pub enum WhatAnswer {
         message_id: String,
         /// The queue that brings it to reporting.
         queue: String,
-        /// How often that queue delivered a message of this id: repetitions of the till and of the broker, which count once. 0 while
-        /// that queue is behind the one that told of it, and for a failed payment.
+        /// How often that queue delivered this sale: repetitions of the till and of the broker, which count once. Other sales of the
+        /// same id are in `rejected`. 0 while that queue is behind the one that told of it, and for a failed payment.
         deliveries: u16,
     },
     /// The window that its event time belongs to, as it stands now.
@@ -141,7 +141,7 @@ pub enum WhatAnswer {
     Late,
     /// The payment failed: recorded, no turnover.
     PaymentFailed,
-    /// A sale of this id was refused, because another one had the id first. It counts as rejected in the ledger.
+    /// A sale of this id was refused, because another one had the id first. It counts as rejected in the ledger, once for each content.
     Rejected {
         /// Always `conflict`.
         reason: &'static str,
@@ -151,6 +151,8 @@ pub enum WhatAnswer {
         amount: Amount,
         /// As which sale the id is known.
         detail: String,
+        /// How often a sale of this id was refused, repetitions among them; what else stands here is the last one's.
+        times: u16,
     },
 }
 
@@ -234,11 +236,12 @@ impl WhatAnswer {
             StepKind::Aggregate { kind, told } => Self::Aggregate { kind: (*kind).into(), told: told.into() },
             StepKind::Late => Self::Late,
             StepKind::PaymentFailed => Self::PaymentFailed,
-            StepKind::Rejected { store, amount, detail } => Self::Rejected {
+            StepKind::Rejected { store, amount, detail, times } => Self::Rejected {
                 reason: "conflict",
                 store_id: store.to_string(),
                 amount: Amount(*amount),
                 detail: detail.clone(),
+                times: *times,
             },
         }
     }

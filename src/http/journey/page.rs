@@ -95,6 +95,9 @@ fn describe(what: &WhatAnswer) -> (&'static str, String) {
         WhatAnswer::Corrected { field, sent, recorded } => {
             ("corrected", format!("{field} from {} to {}", sent.0, recorded.0))
         }
+        WhatAnswer::Published { topic_kind: "failed", topic, queue, .. } => {
+            ("published", format!("{topic}, brought by {queue}; the till heard that the payment failed"))
+        }
         WhatAnswer::Published { topic, queue, deliveries, .. } => {
             ("published", format!("{topic}, delivered {deliveries} times by {queue}"))
         }
@@ -105,8 +108,9 @@ fn describe(what: &WhatAnswer) -> (&'static str, String) {
         WhatAnswer::Aggregate { kind, told } => ("aggregate", format!("{}: {}", kind.word(), sum(told))),
         WhatAnswer::Late => ("late", "the window was final; it counts in late_amount".to_owned()),
         WhatAnswer::PaymentFailed => ("payment_failed", "recorded, no turnover".to_owned()),
-        WhatAnswer::Rejected { store_id, amount, detail, .. } => {
-            ("rejected", format!("another sale of {store_id} over {} was refused: {detail}", amount.0))
+        WhatAnswer::Rejected { store_id, amount, detail, times, .. } => {
+            let refused = format!("another sale of {store_id} over {} was refused: {detail}", amount.0);
+            ("rejected", if *times > 1 { format!("{refused} (the last of {times})") } else { refused })
         }
     }
 }

@@ -30,7 +30,7 @@ fn journey_for_test(id: tillstream_domain::TransactionId) -> Journey {
         step(2, StepKind::Published { kind, topic, queue, deliveries: 1 }),
         JourneyStep { at: None, evidence: Evidence::Inferred, ..step(0, window) },
         step(11, StepKind::Aggregate { kind: ToldAs::Final, told }),
-        step(12, StepKind::Rejected { store, amount, detail: "<script>".to_owned() }),
+        step(12, StepKind::Rejected { store, amount, detail: "<script>".to_owned(), times: 3 }),
     ];
     Journey { id, store, amount, currency: "EUR".to_owned(), state: JourneyState::InFinalWindow, steps }
 }
@@ -71,7 +71,7 @@ async fn every_text_form_of_an_id_is_one_sale_and_every_step_says_how_it_is_know
         assert_eq!(body["steps"][2]["message_id"], ID);
         assert_eq!((&body["steps"][3]["at"], &body["steps"][3]["told"]), (&Value::Null, &Value::Null));
         assert_eq!(body["steps"][4]["told"]["final"], true);
-        assert_eq!(body["steps"][5]["reason"], "conflict");
+        assert_eq!((&body["steps"][5]["reason"], &body["steps"][5]["times"]), (&json!("conflict"), &json!(3)));
     }
 }
 
@@ -106,6 +106,19 @@ async fn a_browser_gets_a_page_that_runs_nothing_and_loads_nothing() {
         "{html}"
     );
     assert!(html.contains("&lt;script&gt;") && !html.contains("<script"), "{html}");
+}
+
+#[actix_web::test]
+async fn nobody_is_told_that_a_till_heard_accepted_of_a_failed_payment() {
+    let failed = knowing(|question| {
+        let (kind, topic, queue) = ("failed", "sale/failed".to_owned(), "some.q".to_owned());
+        let published = step(2, StepKind::Published { kind, topic, queue, deliveries: 0 });
+        let steps = vec![published, step(2, StepKind::PaymentFailed)];
+        Ok(Journey { state: JourneyState::PaymentFailed, steps, ..journey_for_test(question.id) })
+    });
+    let (.., html) = page(failed, ID).await;
+    assert!(html.contains("brought by some.q; the till heard that the payment failed"), "{html}");
+    assert!(!html.contains("accepted") && !html.contains("0 times"), "{html}");
 }
 
 #[actix_web::test]

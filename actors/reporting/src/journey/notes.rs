@@ -57,7 +57,7 @@ pub(crate) struct SaleNote {
     pub(crate) failed_at: Option<Moment>,
     /// The last sale that was refused for this id.
     pub(crate) refused: Option<Box<Refused>>,
-    /// How often the ledger's queue delivered a message of this id.
+    /// How often the ledger's queue delivered this sale; where no sale of the id counts, those that were refused.
     pub(crate) deliveries: u16,
     pub(crate) method: Option<PaymentMethod>,
 }
@@ -70,6 +70,8 @@ pub(crate) struct Refused {
     pub(crate) amount: Money,
     /// As which sale the id is known.
     pub(crate) detail: String,
+    /// How often a sale was refused for this id, repetitions among them.
+    pub(crate) times: u16,
 }
 
 /// When a window was told of, and what.
@@ -158,16 +160,19 @@ impl SaleNote {
     }
 
     pub(crate) fn paid(&mut self, published: &Published, at: DateTime<Utc>) {
-        self.deliveries = self.deliveries.saturating_add(1);
         if self.read_at.is_none() {
             self.describe(published);
             self.read_at = Some(Moment::of(at));
+            // Those of refused sales are none of this one.
+            self.deliveries = 0;
         }
+        self.deliveries = self.deliveries.saturating_add(1);
     }
 
     pub(crate) fn late(&mut self, sale: &Sale, at: DateTime<Utc>) {
         if !self.counts() {
             self.take(sale);
+            self.deliveries = 0;
         }
         self.late_at.get_or_insert(Moment::of(at));
     }
@@ -175,13 +180,17 @@ impl SaleNote {
     pub(crate) fn failed(&mut self, published: &Published, at: DateTime<Utc>) {
         if self.failed_at.is_none() && !self.counts() {
             self.describe(published);
+            self.deliveries = 0;
         }
         self.failed_at.get_or_insert(Moment::of(at));
     }
 
     pub(crate) fn refused(&mut self, sale: &Sale, detail: String, at: DateTime<Utc>) {
-        self.deliveries = self.deliveries.saturating_add(1);
-        self.refused = Some(Box::new(Refused { at, store: sale.store, amount: sale.amount, detail }));
+        let times = self.refused.as_ref().map_or(0, |refused| refused.times).saturating_add(1);
+        if !self.counts() && self.failed_at.is_none() {
+            self.deliveries = times;
+        }
+        self.refused = Some(Box::new(Refused { at, store: sale.store, amount: sale.amount, detail, times }));
     }
 
     fn take(&mut self, sale: &Sale) {

@@ -151,7 +151,8 @@ impl Known<'_> {
         let failed = by(note.failed_at, StepKind::PaymentFailed);
         let refused = note.refused.as_ref().map(|refused| {
             let (store, amount, detail) = (refused.store, refused.amount, refused.detail.clone());
-            observed(Some(refused.at), &plan.ledger_queue, StepKind::Rejected { store, amount, detail })
+            let what = StepKind::Rejected { store, amount, detail, times: refused.times };
+            observed(Some(refused.at), &plan.ledger_queue, what)
         });
         [late, failed, refused].into_iter().flatten()
     }

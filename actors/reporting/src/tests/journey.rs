@@ -90,6 +90,14 @@ fn names(steps: &[JourneyStep]) -> Vec<&'static str> {
     steps.iter().map(name).collect()
 }
 
+fn deliveries_of(journey: &Journey) -> u16 {
+    let published = journey.steps.iter().find_map(|step| match step.what {
+        StepKind::Published { deliveries, .. } => Some(deliveries),
+        _ => None,
+    });
+    published.expect("published")
+}
+
 fn window_of(journey: &Journey) -> (&JourneyStep, Option<(u64, bool)>) {
     let window = journey.steps.iter().find_map(|step| match &step.what {
         StepKind::Window { told, .. } => {
@@ -226,12 +234,14 @@ async fn a_second_sale_of_the_same_id_is_refused_beside_the_first_and_alone_wher
             let directory = tempfile::tempdir().expect("a directory");
             let bench = Bench::bound(directory.path()).await;
             let other = TestSale { cents: 999, ..sale(1) };
-            bench.ledger_reads(vec![sale(1).receipt(1), other.receipt(2)]).await;
+            bench.ledger_reads(vec![sale(1).receipt(1), other.receipt(2), sale(1).receipt(3), other.receipt(4)]).await;
             let journey = bench.journey(1).await.expect("known");
             assert_eq!((journey.state, journey.amount), (JourneyState::InOpenWindow, Money::from_cents(250)));
+            assert_eq!(deliveries_of(&journey), 2, "what was refused is no repetition of what counts");
             let refused = &journey.steps[3].what;
-            let StepKind::Rejected { amount, detail, .. } = refused else { panic!("{refused:?}") };
-            assert_eq!((amount.cents(), detail.as_str()), (999, "the id is known as a sale of STORE_1 over 2.50"));
+            let StepKind::Rejected { amount, detail, times, .. } = refused else { panic!("{refused:?}") };
+            let detail = (amount.cents(), detail.as_str(), *times);
+            assert_eq!(detail, (999, "the id is known as a sale of STORE_1 over 2.50", 2));
             bench.stop().await;
 
             let bench = Bench::bound(directory.path()).await;
@@ -242,6 +252,10 @@ async fn a_second_sale_of_the_same_id_is_refused_beside_the_first_and_alone_wher
                 (journey.state, names(&journey.steps)),
                 (JourneyState::Rejected, vec!["received", "published", "rejected"],)
             );
+            assert_eq!(deliveries_of(&journey), 1);
+            bench.ledger_reads(vec![sale(1).receipt(2)]).await;
+            let journey = bench.journey(1).await.expect("known");
+            assert_eq!((journey.amount, deliveries_of(&journey)), (Money::from_cents(250), 1), "the sale that counts");
             bench.stop().await;
         })
         .await;
