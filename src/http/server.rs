@@ -14,6 +14,7 @@ use actix_web::{App, HttpServer, ResponseError, web};
 use anyhow::Context;
 use futures_util::future::Either;
 use rustls::ServerConfig;
+use socket2::SockRef;
 use tillstream_tls::{Keyring, TlsSettings};
 
 use super::errors::ApiError;
@@ -23,6 +24,10 @@ use super::{Api, metrics, prefix, routes, trace};
 
 /// A peer that does not read its answer's end is cut off after this time.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What the system keeps of an answer that is not on its way yet. By itself it takes up to 4 MB from us for a client that never
+/// reads, and a live page is written to for as long as it is open.
+const UNSENT_AT_MOST: u32 = 64 * 1024;
 
 /// A server that listens and is not yet running.
 pub struct BoundServer {
@@ -44,6 +49,8 @@ struct Tls {
 pub fn bind(settings: &HttpSettings) -> anyhow::Result<BoundServer> {
     let listen = settings.listen;
     let listener = TcpListener::bind(listen).with_context(|| format!("listen on {listen}"))?;
+    // A connection has it from its listener.
+    SockRef::from(&listener).set_tcp_notsent_lowat(UNSENT_AT_MOST).context("bound what is kept for slow clients")?;
     let address = listener.local_addr().context("read the bound address")?;
     Ok(BoundServer { address, listener, tls: None })
 }
@@ -159,4 +166,32 @@ where
         metrics::observe_size(&response);
         Ok(Unread::hold(unread, response))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{ErrorKind, Write};
+    use std::net::TcpStream as Client;
+
+    use super::*;
+
+    #[test]
+    fn the_system_keeps_little_for_a_client_that_never_reads() {
+        let settings = HttpSettings { listen: SocketAddr::from(([127, 0, 0, 1], 0)), ..HttpSettings::default() };
+        let server = bind(&settings).unwrap();
+        let _silent = Client::connect(server.address()).unwrap();
+        let (mut accepted, _) = server.listener.accept().unwrap();
+        assert_eq!(SockRef::from(&accepted).tcp_notsent_lowat().unwrap(), UNSENT_AT_MOST);
+
+        accepted.set_nonblocking(true).unwrap();
+        let (piece, mut taken) = ([0; 2_048], 0);
+        loop {
+            match accepted.write(&piece) {
+                Ok(bytes) => taken += bytes,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => panic!("{error}"),
+            }
+            assert!(taken < 1024 * 1024, "{taken} bytes wait for a client that reads none");
+        }
+    }
 }
