@@ -27,7 +27,7 @@ function selling(model) {
   const speed = company.sales_per_second;
   if (speed === undefined) return stores > 0 ? `${plural(stores, "store")} known` : "Waiting for the first sale";
   if (speed === 0) return "No sales at the moment";
-  const who = `${plural(stores, "store")} ${stores === 1 ? "is" : "are"} selling`;
+  const who = `Sales of ${plural(stores, "store")} so far`;
   return model.state.ledger?.balanced ? `${who}, and every sale counts once` : who;
 }
 

@@ -157,9 +157,16 @@ MISTAKES = {
     "replicas_that_share_a_target": (
         rules.reading,
         "prometheus/prometheus.yml",
-        "names: [validation]",
-        "names: [validation-service]",
+        "targets: [validation-1:8080, validation-2:8080, validation-3:8080]",
+        "targets: [validation:8080]",
         "replicas of validation share a target",
+    ),
+    "tills_that_share_a_target": (
+        rules.reading,
+        "prometheus/prometheus.yml",
+        "names: [pos]",
+        "names: [tills]",
+        "replicas of pos share a target",
     ),
     "a_collector_that_nobody_scrapes": (
         references.check,

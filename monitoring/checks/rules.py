@@ -68,9 +68,7 @@ def scraping(folder, findings):
     for missing in sorted(set(wanted) - set(jobs)):
         findings.say(where, "nobody scrapes %s" % missing)
     for role in set(ROLES) & set(jobs):
-        discovery = jobs[role].get("dns_sd_configs", [])
-        by_itself = [entry.get("type") for entry in discovery] == ["A"] and discovery[0]["names"] == [role]
-        findings.unless(by_itself and "static_configs" not in jobs[role], where, "replicas of %s share a target" % role)
+        findings.unless(are_apart(jobs[role], role), where, "replicas of %s share a target" % role)
     for job in jobs.values():
         for target in (target for entry in job.get("static_configs", []) for target in entry["targets"]):
             findings.unless(
@@ -80,6 +78,15 @@ def scraping(folder, findings):
             )
     files = [folder.yaml(name)["rule_files"] for name in (where, "prometheus/native.yml")]
     findings.unless(files[0] == files[1], "prometheus/native.yml", "has other rules than prometheus.yml")
+
+
+def are_apart(job, role):
+    """Whether each replica is a target: by a name of its own, or by what one name resolves to."""
+    discovery = job.get("dns_sd_configs", [])
+    if [entry.get("type") for entry in discovery] == ["A"]:
+        return discovery[0]["names"] == [role] and "static_configs" not in job
+    targets = [target for entry in job.get("static_configs", []) for target in entry["targets"]]
+    return targets == ["%s-%d:8080" % (role, number) for number in range(1, len(targets) + 1)] != []
 
 
 def names(folder, findings, rules):
