@@ -19,12 +19,15 @@ monitor: linker ## The same with Prometheus and Alertmanager beside it, and page
 	@cargo xtask monitor
 
 stack: linker ## The whole deployment without Docker: balancer, three replicas, broker, server of secrets, ...; Ctrl-C ends it
+	@echo "building; the first time takes some minutes"
 	@cargo xtask stack $(if $(PORTS),--first-port $(PORTS)) $(if $(RATE),--rate $(RATE))
 
 stack-test: linker ## The same on free ports under 500 sales per second while everything in it is killed (about 10 minutes)
+	@echo "building; the first time takes some minutes"
 	@cargo xtask stack-test
 
 test: linker ## Install what the tests need, run all checks and tests, print the time per stage
+	@echo "building; the first time takes some minutes"
 	cargo xtask test
 
 screenshot: linker ## The picture in the README: the live page after some minutes under load, in Chromium

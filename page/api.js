@@ -3,7 +3,10 @@
 
 /** Where the service answers, under whatever prefix the page was opened. */
 export function address(path) {
-  return new URL(path, document.baseURI).href;
+  const url = new URL(path, document.baseURI);
+  // Whoever opens `http://user:password@host/` is logged in; a request to such an address is refused by the browser.
+  [url.username, url.password] = ["", ""];
+  return url.href;
 }
 
 const JSON_ONLY = { Accept: "application/json" };

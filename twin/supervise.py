@@ -82,7 +82,7 @@ class Keeper(threading.Thread):
             if self.ending.is_set():
                 break
             pause = FIRST_PAUSE if was_good else min(pause * 2, LONGEST_PAUSE)
-            self.said = "ended with %s" % words(status)
+            self.said = words(status)
             self.becomes("ended", self.said)
             self.ending.wait(pause)
             self.restarts += 1

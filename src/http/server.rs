@@ -48,7 +48,8 @@ struct Tls {
 /// When the address is taken or not this machine's.
 pub fn bind(settings: &HttpSettings) -> anyhow::Result<BoundServer> {
     let listen = settings.listen;
-    let listener = TcpListener::bind(listen).with_context(|| format!("listen on {listen}"))?;
+    let listener = TcpListener::bind(listen)
+        .with_context(|| format!("listen on {listen} (`http.listen`, or TILLSTREAM__HTTP__LISTEN)"))?;
     // A connection has it from its listener.
     SockRef::from(&listener).set_tcp_notsent_lowat(UNSENT_AT_MOST).context("bound what is kept for slow clients")?;
     let address = listener.local_addr().context("read the bound address")?;
