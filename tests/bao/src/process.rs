@@ -6,6 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::LazyLock;
 use std::sync::mpsc::{Sender, channel};
+use std::time::{Duration, Instant};
+
+/// A stopped thread is off the processor this soon, on a machine that is busy with others.
+const STOPS_WITHIN: Duration = Duration::from_secs(30);
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// Names the program where it is not what the chore has installed.
 const VARIABLE: &str = "TILLSTREAM_BAO";
@@ -62,6 +67,23 @@ impl Process {
     pub fn signal(&self, name: &str) {
         let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
         assert!(status.success(), "cannot send {name} to the server");
+    }
+
+    /// Stops all of its threads, and waits until they are: a signal only asks for it.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+        let deadline = Instant::now() + STOPS_WITHIN;
+        while !self.is_frozen() {
+            assert!(Instant::now() < deadline, "the server is not stopped {STOPS_WITHIN:?} after it was told");
+            std::thread::sleep(LOOK_AGAIN);
+        }
+    }
+
+    fn is_frozen(&self) -> bool {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap().filter_map(Result::ok);
+        let states = threads.filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok());
+        // `number (name) state …`, and a name may hold anything.
+        states.into_iter().all(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T')))
     }
 
     /// Ends it at once, also when it is frozen.

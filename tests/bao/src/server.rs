@@ -174,7 +174,7 @@ impl Bao {
 
     /// It takes connections and answers nothing until [`Bao::thaw`].
     pub fn freeze(&self) {
-        lock(&self.process).signal("STOP");
+        lock(&self.process).freeze();
     }
 
     /// Goes on.
