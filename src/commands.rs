@@ -3,6 +3,8 @@
 
 use std::process::ExitCode;
 
+use tillstream_vault_setup::SetUpError;
+
 use crate::cli::Command;
 use crate::telemetry;
 
@@ -33,6 +35,6 @@ pub async fn execute(command: Command) -> ExitCode {
     drop(log);
     outcome.unwrap_or_else(|error| {
         print::error_line(&format!("error: {error:#}"));
-        ExitCode::FAILURE
+        error.downcast_ref::<SetUpError>().map_or(ExitCode::FAILURE, |known| ExitCode::from(known.exit_code()))
     })
 }

@@ -70,6 +70,7 @@ def run(stack):
         listed = ", ".join("%d (%s)" % (port, name) for name, port in taken.items())
         sys.exit("error: somebody listens on 127.0.0.1:%s; choose other ports with `make stack PORTS=28000`" % listed)
     view = View()
+    stack.say = view.say
     supervisor = Supervisor(stack.processes(), stack.folder, view.told)
     view.keepers = list(supervisor.keepers.values())
     end_by_signal()
@@ -110,9 +111,24 @@ def main():
     options = arguments()
     if not options.password:
         return run(made(options, places.Ports.from_first(options.first_port)))
-    assert options.password[0] == "password" and len(options.password) == 2, "only `password USER` is known"
-    ports = places.Ports.read(folder(options) / "config" / "ports.json")
-    print(Operator(made(options, ports)).user(user_of(options.password[1]))[1])
+    if options.password[0] != "password" or len(options.password) != 2:
+        sys.exit("error: only `password USER` is known")
+    return tell_password(options, user_of(options.password[1]))
+
+
+def tell_password(options, name):
+    """Of a stack that runs; whoever mistypes a name hears which there are."""
+    try:
+        ports = places.Ports.read(folder(options) / "config" / "ports.json")
+        operator = Operator(made(options, ports))
+        users = operator.users()
+    except OSError:
+        sys.exit("error: the stack is not running: start it with `make stack`")
+    except AssertionError as refusal:
+        sys.exit("error: the server of secrets does not answer as it should, the stack may still be starting: %s" % refusal)
+    if name not in users:
+        sys.exit("error: there is no user `%s`, only %s" % (name, ", ".join(users)))
+    print(operator.user(name)[1])
     return 0
 
 

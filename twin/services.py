@@ -9,12 +9,23 @@ import subprocess
 import files
 from places import PREFIX, ROOT, listens
 from servers import fetch
-from supervise import Process, refuse
+from supervise import Afresh, Process, refuse
 
 VALIDATIONS = ["validation-1", "validation-2", "validation-3"]
 
+# What `tillstream vault set-up` exits with if nobody here can ever open the server.
+UNREADABLE = 3
+
 # Rate x 41 s x 1.25 unacknowledged sales for 1,000 sales per second, on both sides (see "What must exist on the broker").
 UNACKNOWLEDGED = "51250"
+
+
+class Failed(Exception):
+    """A command did not go well."""
+
+    def __init__(self, said, status):
+        super().__init__(said)
+        self.status = status
 
 
 class Stack:
@@ -24,6 +35,8 @@ class Stack:
         self.folder, self.ports, self.programs = folder.resolve(), ports, programs
         self.tills = ["pos-%d" % number for number in range(1, tills + 1)]
         self.settings, self.scrape_seconds, self.lock = settings, scrape_seconds, None
+        # Whoever shows something to people may take what is said here; whether the storage of secrets is to be put aside, and was.
+        self.say, self.is_unreadable, self.was_put_aside = print, False, False
         for name in [name for name in ports if name.startswith("pos-") and name not in self.tills]:
             del ports[name]
 
@@ -69,13 +82,49 @@ class Stack:
         command = [self.programs.bao, "server", "-config=config/server.hcl"]
         # An address or a token of the caller's must not reach it.
         environment = {"HOME": str(self.folder), "BAO_ADDR": url, "VAULT_ADDR": url}
-        return Process("openbao", command, ready, environment=environment, attend=self.set_up_vault, url=url)
+        return Process(
+            "openbao",
+            command,
+            ready,
+            environment=environment,
+            attend=self.set_up_vault,
+            before=self.put_unreadable_aside,
+            url=url,
+        )
 
     def set_up_vault(self):
         """From whatever state to open and configured; on a server that has all this only opens it."""
         port = self.ports["openbao"]
         _ = listens(port) or refuse("does not listen yet")
-        self.tillstream("vault", "set-up", "--address", "https://127.0.0.1:%d" % port)
+        try:
+            self.tillstream("vault", "set-up", "--address", "https://127.0.0.1:%d" % port)
+        except Failed as failed:
+            if failed.status != UNREADABLE or self.was_put_aside:
+                raise
+            if not self.was_never_up():
+                self.was_put_aside = True
+                self.say("openbao cannot be opened, and is left as it is: %s" % failed)
+                raise
+            self.is_unreadable = True
+            raise Afresh(str(failed))
+
+    def was_never_up(self):
+        """Whether nobody has ever got a secret of this stack: no unseal key, no login, nobody's data, and the server is not open."""
+        keys, logins = self.folder / "vault-keys", self.folder / "vault-approles"
+        has_any = any(path.is_file() and path.name != ".lock" for top in (keys, logins) for path in top.rglob("*"))
+        status, _ = fetch("https://%s/v1/sys/health" % self.ports.host("openbao"), trust=self.authority(), within=2)
+        return not has_any and not (self.folder / "data").exists() and status in (501, 503)
+
+    def put_unreadable_aside(self):
+        """Once in a stack's life, and only between two lives of the server; nothing is deleted."""
+        if not self.is_unreadable:
+            return
+        self.is_unreadable, self.was_put_aside = False, True
+        raft = self.folder / "vault-data" / "raft"
+        numbers = (number for number in range(1, 1000) if not raft.with_name("raft.unreadable-%d" % number).exists())
+        aside = raft.rename(raft.with_name("raft.unreadable-%d" % next(numbers)))
+        raft.mkdir()
+        self.say("an earlier first start was interrupted: nobody can read what openbao stored; it is in %s, openbao begins anew" % aside)
 
     def rotel(self):
         command = [self.programs.rotel, "start", "--exporter", "blackhole", "--debug-log", "traces"]
@@ -168,9 +217,17 @@ class Stack:
     def tillstream(self, *arguments):
         """A command that ends by itself; what it prints, without the last line end."""
         done = subprocess.run(
-            [str(self.programs.tillstream), *arguments], cwd=self.folder, capture_output=True, text=True, timeout=120
+            [str(self.programs.tillstream), *arguments],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            # A Ctrl-C in the terminal would end it half way: a server that is being initialised then is lost.
+            start_new_session=True,
         )
-        assert done.returncode == 0, "tillstream %s: %s" % (" ".join(arguments), (done.stderr + done.stdout).strip())
+        if done.returncode != 0:
+            said = "tillstream %s: %s" % (" ".join(arguments), (done.stderr + done.stdout).strip())
+            raise Failed(said, done.returncode)
         return done.stdout.rstrip()
 
     def as_operator(self, *arguments):

@@ -33,11 +33,17 @@ class Process:
     environment: dict = field(default_factory=dict)
     # What has to be done in every life before it can be ready, such as opening a server that starts sealed.
     attend: Optional[Callable[[], None]] = None
+    # What has to be done before every life.
+    before: Optional[Callable[[], None]] = None
     url: str = ""
     # Where it is started if not in the supervisor's folder.
     directory: Optional[Path] = None
     # From the request to end until it is ended by force.
     stop_seconds: float = 45.0
+
+
+class Afresh(Exception):
+    """Raised by what attends: this life leads nowhere, and the next one will not be the same."""
 
 
 def end_by_signal():
@@ -59,6 +65,8 @@ class Keeper(threading.Thread):
         self.began = self.became_ready = self.ended = 0.0
         self.statuses = []
         self.ending, self.held = threading.Event(), threading.Event()
+        # Held while something is done for the child.
+        self.attending = threading.Lock()
 
     def run(self):
         """Until told to end: waits for the others, then one life after the other."""
@@ -90,6 +98,8 @@ class Keeper(threading.Thread):
 
     def start_child(self):
         """The next life; what it prints is added to what the others printed."""
+        if self.process.before:
+            self.attempt(self.process.before)
         self.began, self.became_ready = time.monotonic(), 0.0
         self.becomes("starts")
         # Whatever becomes of the supervisor, nobody is left behind.
@@ -117,12 +127,17 @@ class Keeper(threading.Thread):
             except subprocess.TimeoutExpired:
                 pass
             if self.process.attend and not attended:
-                attended = self.attempt(self.process.attend)
+                attended = self.attend()
                 # What fails at once would be tried hundreds of times.
                 if not attended:
                     self.ending.wait(1)
                 continue
             self.look()
+
+    def attend(self):
+        """Whether what has to be done for this life is done; once it is to end, nothing is begun any more."""
+        with self.attending:
+            return not self.ending.is_set() and self.attempt(self.process.attend)
 
     def look(self):
         """Asks whether it is ready; the state follows."""
@@ -142,6 +157,10 @@ class Keeper(threading.Thread):
         try:
             what()
             return True
+        except Afresh as error:
+            self.said = str(error)
+            self.send(signal.SIGKILL)
+            return False
         except Exception as error:  # whatever it is: it will be tried again
             self.said = str(error)
             return False
@@ -155,6 +174,13 @@ class Keeper(threading.Thread):
     def pid(self):
         """Of the present life."""
         return self.child.pid if self.child and self.child.poll() is None else None
+
+    def end(self):
+        """Asks it to end; what is being done for it ends first, as long as it may take to end: half done, it may be of no use ever."""
+        is_free = self.attending.acquire(timeout=self.process.stop_seconds)
+        self.send(signal.SIGTERM)
+        if is_free:
+            self.attending.release()
 
     def send(self, number):
         """A signal to the process itself."""
@@ -207,7 +233,8 @@ class Supervisor:
         for layer in reversed(self.layers()):
             for keeper in layer:
                 keeper.ending.set()
-                keeper.send(signal.SIGTERM)
+            for keeper in layer:
+                keeper.end()
             for keeper in layer:
                 keeper.join(keeper.process.stop_seconds)
                 if keeper.is_alive():

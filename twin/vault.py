@@ -37,6 +37,10 @@ class Operator:
         found = self.read("validation-service/creds/" + name)
         return found["username"], found["password"]
 
+    def users(self):
+        """Of the HTTP routes."""
+        return self.ask("kv/metadata/validation-service/creds/?list=true", token=self.token())["keys"]
+
     def paths(self):
         """Every secret that has a password."""
         token = self.token()

@@ -5,6 +5,7 @@ Changes nothing.
 
 import shutil
 import sys
+import threading
 import time
 
 ROW = "%-14s %8s  %-8s %8s  %9s  %s"
@@ -18,6 +19,8 @@ class View:
 
     def __init__(self):
         self.is_terminal, self.began, self.keepers, self.lines = sys.stdout.isatty(), time.monotonic(), [], 0
+        # Processes have threads of their own, and may have something to say.
+        self.turn = threading.Lock()
 
     def told(self, keeper, remark):
         """A process is in another state; on a terminal the next drawing shows it."""
@@ -31,14 +34,16 @@ class View:
         if not self.is_terminal:
             return
         lines = table(self.keepers, shutil.get_terminal_size().columns)
-        up = "\x1b[%dA" % self.lines if self.lines else ""
-        print(up + "".join("\x1b[2K%s\n" % line for line in lines), end="", flush=True)
-        self.lines = len(lines)
+        with self.turn:
+            up = "\x1b[%dA" % self.lines if self.lines else ""
+            print(up + "".join("\x1b[2K%s\n" % line for line in lines), end="", flush=True)
+            self.lines = len(lines)
 
     def say(self, text):
         """Something that stays; the next table comes below."""
-        print(text, flush=True)
-        self.lines = 0
+        with self.turn:
+            print(text, flush=True)
+            self.lines = 0
 
 
 def table(keepers, columns):

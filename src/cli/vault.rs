@@ -18,7 +18,7 @@ pub enum VaultCommand {
     /// Make what a server on this machine needs before its first start: a certificate and a directory for its storage
     Prepare(PrepareArgs),
     /// Bring a server from any state to one that holds the secrets of this system; doing it again changes nothing
-    #[command(long_about = SET_UP_ABOUT)]
+    #[command(long_about = SET_UP_ABOUT, after_long_help = SET_UP_EXITS)]
     SetUp(Box<SetUpArgs>),
     /// Renew the secret ids that have lived half of their life, with the operator's login; for a timer
     Renew(RenewArgs),
@@ -33,10 +33,18 @@ Bring a server from any state to one that holds the secrets of this system.
 
 Initialises and unseals it if need be, makes the mount `kv`, the login method `approle`, a policy and a role per service, \
 every path of the secret tree with random passwords, and files with which each role logs in. Prints a line per step: what \
-was done, what was there. It may be killed at any moment and run again; what is there stays as it is, passwords above all.
+was done, what was there. It may be killed at any moment and run again; what is there stays as it is, passwords above all. Only \
+while a first run initialises the server nobody but the run has its keys: if it is killed then, the next one exits with 3 and says \
+what to delete.
 
 Unseal keys are written to --keys before they are used. The root token is written nowhere and is revoked at the end: a later \
 run makes one for itself from the unseal keys.";
+
+const SET_UP_EXITS: &str = "\
+Exit codes:
+  0  the server is ready
+  1  it is not, and standard error says why
+  3  nobody here can ever open it: it is initialised and no unseal key is in --keys, or it refuses to be initialised";
 
 /// `vault prepare`.
 #[derive(Debug, Clone, Args)]

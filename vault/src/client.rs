@@ -142,6 +142,11 @@ impl Answer {
         (200..300).contains(&self.status)
     }
 
+    /// The status of a no.
+    pub(crate) fn refusal(&self) -> Option<u16> {
+        Some(self.status).filter(|status| *status >= 400)
+    }
+
     /// The answer itself if it is a yes.
     pub(crate) fn ok(self) -> Result<Self, SetUpError> {
         if self.is_ok() {

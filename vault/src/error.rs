@@ -6,6 +6,13 @@ use std::path::PathBuf;
 
 use tillstream_secrets::SecretsError;
 
+/// What to do with a server whose first run was interrupted.
+const INTERRUPTED: &str = "it holds nothing yet: stop it, delete its storage (`vault-data/raft`; with compose `docker compose down --volumes` \
+                           does both), start it and run this again";
+
+/// What `tillstream vault set-up` exits with when nobody here can ever open the server; other failures are 1.
+const UNREADABLE: u8 = 3;
+
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum SetUpError {
@@ -43,12 +50,20 @@ pub enum SetUpError {
     /// The answer of an earlier initialisation was lost, or the keys are elsewhere.
     #[error(
         "the server is initialised, but there are no unseal keys in `{}`: point --keys to where they are; if nobody has them because an \
-         earlier first run was interrupted before they were written, the server holds nothing yet: stop it, delete its storage \
-         (`vault-data/raft`), start it and run this again", keys.display()
+         earlier first run was interrupted before they were written, {INTERRUPTED}", keys.display()
     )]
     KeysUnknown {
         /// Where keys were looked for.
         keys: PathBuf,
+    },
+    /// It says that it has no storage, and makes none: most often it was ended while it made it.
+    #[error(
+        "the server is not initialised and refuses to be (status {status} of PUT sys/init; its log says why): if an earlier first run was \
+         interrupted, {INTERRUPTED}"
+    )]
+    InitialisationRefused {
+        /// The status code.
+        status: u16,
     },
     /// Some keys are there, but they do not open it.
     #[error("the unseal keys in `{}` do not open the server: it needs {needed} of them, and they must be its own", keys.display())]
@@ -126,6 +141,14 @@ pub enum SetUpError {
 }
 
 impl SetUpError {
+    /// What a program that ends with this error exits with: whoever looks after the server need not read English.
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::KeysUnknown { .. } | Self::InitialisationRefused { .. } => UNREADABLE,
+            _ => 1,
+        }
+    }
+
     /// For `map_err` on file operations.
     pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
@@ -139,5 +162,27 @@ fn advice(status: u16) -> &'static str {
         403 => ": this token may not do that",
         503 => ": it is sealed, run `tillstream vault set-up`",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_first_run_that_was_interrupted_has_a_way_out_and_an_exit_code_of_its_own() {
+        let interrupted = [
+            SetUpError::KeysUnknown { keys: "vault-keys".into() },
+            SetUpError::InitialisationRefused { status: 400 },
+        ];
+        for error in interrupted {
+            let said = error.to_string();
+            let way_out = ["interrupted", "`vault-data/raft`", "docker compose down --volumes", "run this again"];
+            assert!(way_out.iter().all(|words| said.contains(words)), "{said}");
+            assert_eq!(error.exit_code(), 3, "{said}");
+        }
+        for error in [SetUpError::KeysInsufficient { keys: "vault-keys".into(), needed: 3 }, SetUpError::Stopped] {
+            assert_eq!(error.exit_code(), 1, "{error}");
+        }
     }
 }

@@ -69,7 +69,11 @@ pub async fn initialise(client: &Client, shares: Shares, keys: &Keys) -> Result<
     }
     keys.prove_writable()?;
     let order = json!({ "secret_shares": shares.shares, "secret_threshold": shares.threshold });
-    let answer = client.put("sys/init", order).await?.ok()?;
+    let answer = client.put("sys/init", order).await?;
+    if let Some(status) = answer.refusal() {
+        return Err(SetUpError::InitialisationRefused { status });
+    }
+    let answer = answer.ok()?;
     let made: Vec<SecretString> = answer.texts("/keys_base64")?.into_iter().map(SecretString::from).collect();
     keys.store(&made)?;
     answer.secret("/root_token")
