@@ -35,8 +35,9 @@ class Stack:
         self.folder, self.ports, self.programs = folder.resolve(), ports, programs
         self.tills = ["pos-%d" % number for number in range(1, tills + 1)]
         self.settings, self.scrape_seconds, self.lock = settings, scrape_seconds, None
-        # Whoever shows something to people may take what is said here; whether the storage of secrets is to be put aside, and was.
-        self.say, self.is_unreadable, self.was_put_aside = print, False, False
+        # Whoever shows something to people may take what is said here; whether the storage of secrets is to be put
+        # aside, and whether that was decided already.
+        self.say, self.is_unreadable, self.was_decided = print, False, False
         for name in [name for name in ports if name.startswith("pos-") and name not in self.tills]:
             del ports[name]
 
@@ -99,10 +100,10 @@ class Stack:
         try:
             self.tillstream("vault", "set-up", "--address", "https://127.0.0.1:%d" % port)
         except Failed as failed:
-            if failed.status != UNREADABLE or self.was_put_aside:
+            if failed.status != UNREADABLE or self.was_decided:
                 raise
             if not self.was_never_up():
-                self.was_put_aside = True
+                self.was_decided = True
                 self.say("openbao cannot be opened, and is left as it is: %s" % failed)
                 raise
             self.is_unreadable = True
@@ -119,7 +120,7 @@ class Stack:
         """Once in a stack's life, and only between two lives of the server; nothing is deleted."""
         if not self.is_unreadable:
             return
-        self.is_unreadable, self.was_put_aside = False, True
+        self.is_unreadable, self.was_decided = False, True
         raft = self.folder / "vault-data" / "raft"
         numbers = (number for number in range(1, 1000) if not raft.with_name("raft.unreadable-%d" % number).exists())
         aside = raft.rename(raft.with_name("raft.unreadable-%d" % next(numbers)))

@@ -171,10 +171,8 @@ mod tests {
 
     #[test]
     fn a_first_run_that_was_interrupted_has_a_way_out_and_an_exit_code_of_its_own() {
-        let interrupted = [
-            SetUpError::KeysUnknown { keys: "vault-keys".into() },
-            SetUpError::InitialisationRefused { status: 400 },
-        ];
+        let interrupted =
+            [SetUpError::KeysUnknown { keys: "vault-keys".into() }, SetUpError::InitialisationRefused { status: 400 }];
         for error in interrupted {
             let said = error.to_string();
             let way_out = ["interrupted", "`vault-data/raft`", "docker compose down --volumes", "run this again"];

@@ -125,3 +125,34 @@ impl Condition {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+    use crate::client::ServerAddress;
+
+    /// What OpenBao does that was killed while it made its storage; a real one cannot be killed in just that moment every time.
+    #[tokio::test]
+    async fn a_server_that_refuses_to_be_initialised_is_no_riddle_and_no_key_is_written() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let refuses = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let read = stream.read(&mut [0; 4096]).unwrap();
+            stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
+            read
+        });
+        let home = tempfile::tempdir().unwrap();
+        let keys = Keys::new(home.path());
+        let client = Client::new(&ServerAddress { url, ca_cert: None }).unwrap();
+
+        let refusal = initialise(&client, Shares { shares: 5, threshold: 3 }, &keys).await.unwrap_err();
+
+        assert!(matches!(refusal, SetUpError::InitialisationRefused { status: 400 }), "{refusal}");
+        assert!(refuses.join().unwrap() > 0 && keys.read().unwrap().is_empty());
+    }
+}
