@@ -91,6 +91,9 @@ async fn a_server_that_is_kept_is_open_again_after_each_restart_and_also_when_it
         for _ in 0..2 {
             bench.bao.restart().await;
             bench.opens().await;
+            // Its run is over, and it has looked again.
+            bench.has("approles/operator/secret_id").await;
+            tokio::time::sleep(Duration::from_secs(4)).await;
             bench.bao.kill();
             // Not reachable at all for longer than one look.
             tokio::time::sleep(Duration::from_secs(3)).await;
