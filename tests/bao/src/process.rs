@@ -70,6 +70,7 @@ impl Process {
     }
 
     /// Stops all of its threads, and waits until they are: a signal only asks for it.
+    #[expect(clippy::disallowed_methods, reason = "milliseconds, on the thread of a test that has nothing else to do")]
     pub fn freeze(&self) {
         self.signal("STOP");
         let deadline = Instant::now() + STOPS_WITHIN;
