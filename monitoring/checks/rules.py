@@ -86,7 +86,7 @@ def are_apart(job, role):
     if [entry.get("type") for entry in discovery] == ["A"]:
         return discovery[0]["names"] == [role] and "static_configs" not in job
     targets = [target for entry in job.get("static_configs", []) for target in entry["targets"]]
-    return targets == ["%s-%d:8080" % (role, number) for number in range(1, len(targets) + 1)] != []
+    return bool(targets) and targets == ["%s-%d:8080" % (role, number) for number in range(1, len(targets) + 1)]
 
 
 def names(folder, findings, rules):

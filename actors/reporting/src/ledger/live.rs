@@ -73,15 +73,21 @@ impl LedgerBook {
     fn whole(&mut self, half: Half, theirs: RecentTurnover, window_micros: i64) -> Result<LiveReport, QueryError> {
         let RecentTurnover { turnover, windows, since, forgotten, stores } = theirs;
         let known = |forgotten: Option<i64>| since.max(forgotten.map(|start| start.saturating_add(window_micros)));
-        let mut told = Vec::with_capacity(stores.len());
-        for store in stores {
+        let stores = stores.into_iter().map(|store| {
             let windows_since = known(store.forgotten);
-            told.push(LiveStore { windows_since, ..self.store(store, half.step, window_micros)? });
-        }
-        Ok(LiveReport { turnover, windows, windows_since: known(forgotten), stores: told, ..half.report })
+            self.store(store, windows_since, half.step, window_micros)
+        });
+        let stores = stores.collect::<Result<_, _>>()?;
+        Ok(LiveReport { turnover, windows, windows_since: known(forgotten), stores, ..half.report })
     }
 
-    fn store(&mut self, theirs: RecentStore, step: u64, window_micros: i64) -> Result<LiveStore, QueryError> {
+    fn store(
+        &mut self,
+        theirs: RecentStore,
+        windows_since: Option<i64>,
+        step: u64,
+        window_micros: i64,
+    ) -> Result<LiveStore, QueryError> {
         let RecentStore { store, figures, windows, .. } = theirs;
         let ledger = self.line(store, &figures, window_micros)?;
         let side = self.stores.entry(store).or_default();
@@ -93,7 +99,7 @@ impl LedgerBook {
             late: figures.late,
             failed: figures.failed,
             windows,
-            windows_since: None,
+            windows_since,
             filling: newest(side.open.iter().map(|(start, counted)| (*start, counted.paid()))),
             ledger,
         })
